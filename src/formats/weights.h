@@ -1,0 +1,38 @@
+/* weights.h - named tensors of a checkpoint, whatever it is stored in.
+ *
+ * A checkpoint is one file, or a folder with a shard index or a single file
+ * (`diffusion_pytorch_model.safetensors`, `model.safetensors`, or their `.index.json`). Formats are
+ * rows of a table (safetensors now; GGUF and torch files join there).
+ *
+ *     open -> find, at, ... -> close       Views borrow from the handle. Threads: read-only. */
+#ifndef ZIS_FORMATS_WEIGHTS_H
+#define ZIS_FORMATS_WEIGHTS_H
+
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+typedef struct zis_weights zis_weights;
+
+typedef struct zis_weights_entry {
+    const char *name;  /* borrowed */
+    const char *file;  /* path of the file that holds it; borrowed */
+    zis_tensor tensor; /* as stored; data is read-only and may be unaligned */
+    uint64_t bytes;
+} zis_weights_entry;
+
+/* `path`: a file or a folder. Every shard of an index must exist in that very folder and hold what
+ * the index says; all missing shards are named at once. */
+ZIS_MUST_USE zis_status zis_weights_open(zis_weights **out, const char *path, zis_error *err);
+void zis_weights_close(zis_weights **w);
+
+size_t zis_weights_count(const zis_weights *w);
+const zis_weights_entry *zis_weights_at(const zis_weights *w, size_t i);
+/* NULL if absent. O(1). */
+const zis_weights_entry *zis_weights_find(const zis_weights *w, const char *name);
+const char *zis_weights_meta(const zis_weights *w, const char *key);
+const char *zis_weights_path(const zis_weights *w);
+/* "safetensors". */
+const char *zis_weights_format(const zis_weights *w);
+uint64_t zis_weights_bytes(const zis_weights *w);
+
+#endif
