@@ -1,0 +1,247 @@
+/* ops.h - the table of operations: all that a model may ask of a device.
+ *
+ * Models are written once, against this table. An operation is enqueued and does not answer: its
+ * failures go to the run (run.h), where the model looks once at its end. So a whole step can be
+ * captured as a graph on a device that can do that, and runs at once on one that cannot.
+ *
+ * Layouts: activations are float32 matrices [rows, columns], one row a token or a pixel (NHWC:
+ * [H, W, C] with C contiguous). Weights of products are [out, in] as stored, in F32, BF16 or F16;
+ * small vectors (norm gains, biases) are float32. `math` of the run says what the inputs of matrix
+ * products are rounded to; sums and all else are float32.
+ *
+ * Every argument struct lists outputs first. Outputs must not overlap inputs unless said.
+ * Threads: as the run. */
+#ifndef ZIS_KERNELS_OPS_H
+#define ZIS_KERNELS_OPS_H
+
+#include "tensor/tensor.h"
+
+typedef struct zis_run zis_run;
+
+/* A matrix of weights: as stored (a view of the mapped file) and the form that a device has made of
+ * it (packed panels, another type), owned by the device; NULL where it uses the stored one. */
+typedef struct zis_weight {
+    zis_tensor t;
+    void *form;
+    const char *name; /* for messages; borrowed; may be NULL */
+} zis_weight;
+
+/* ---- linear: y[m, n] = sum_k x[m, k] * w[n, k] + bias[n], then the epilogue ------------------ */
+typedef enum zis_epilogue {
+    ZIS_EPILOGUE_NONE,
+    ZIS_EPILOGUE_ADD,      /* y += product: y holds the residual and is read */
+    ZIS_EPILOGUE_SILU,     /* y = silu(product), silu(v) = v / (1 + exp(-v)) */
+    ZIS_EPILOGUE_SILU_MUL, /* two weights: y = silu(x w0') * (x w1') */
+} zis_epilogue;
+
+typedef struct zis_linear_args {
+    zis_tensor y;           /* [M, N]; N = sum of the weights' rows, or of w[0]'s for SILU_MUL */
+    zis_tensor x;           /* [M, K] */
+    const zis_weight *w[3]; /* [N_i, K] each; results side by side in y's columns */
+    int n_w;                /* 1..3; 2 for SILU_MUL */
+    const float *bias;      /* [N] or NULL; not with SILU_MUL */
+    zis_epilogue epilogue;
+    bool exact; /* float32 inputs whatever the run's math is (small, delicate products) */
+} zis_linear_args;
+
+/* ---- rms_norm: y[m, :] = x[m, :] / sqrt(mean(x[m, :]^2) + eps) * w * scale ------------------- */
+typedef struct zis_rms_norm_args {
+    zis_tensor y;       /* [M, D]; may be x */
+    zis_tensor x;       /* [M, D] */
+    const float *w;     /* [D] */
+    const float *scale; /* [D] (1 + the modulation) or NULL */
+    float eps;
+} zis_rms_norm_args;
+
+/* ---- gate_residual: x += gate * rms(o) * w; then, if y has data, y = rms_norm(x) as above ---- */
+typedef struct zis_gate_residual_args {
+    zis_tensor x;            /* [M, D], read and written */
+    zis_tensor y;            /* [M, D] or no data: norm of the new x, fused */
+    zis_tensor o;            /* [M, D] */
+    const float *w;          /* [D] */
+    const float *gate;       /* [D] (after tanh) or NULL = 1 */
+    const float *next_w;     /* [D], of the fused norm */
+    const float *next_scale; /* [D] or NULL */
+    float eps;               /* of both norms */
+} zis_gate_residual_args;
+
+/* ---- layer_norm: y = (x - mean) / sqrt(var + eps) * scale, biased variance, no affine -------- */
+typedef struct zis_layer_norm_args {
+    zis_tensor y; /* [M, D]; may be x */
+    zis_tensor x;
+    const float *scale; /* [D] or NULL */
+    float eps;
+} zis_layer_norm_args;
+
+/* ---- qk_norm_rope: in place on [q | k | v] rows: per head h of q and k,
+ *      u = rms(head) * w, then rotated by the row's angles; v is left alone -------------------- */
+typedef enum zis_rope_form {
+    ZIS_ROPE_PAIRS,  /* (u[2m], u[2m+1]) is one complex number (z-image.md 4.5) */
+    ZIS_ROPE_HALVES, /* (u[m], u[m + head_dim/2]) is one (text-encoder.md 3) */
+} zis_rope_form;
+
+typedef struct zis_qk_norm_rope_args {
+    zis_tensor qkv; /* [L, (heads + 2 * kv_heads) * head_dim] */
+    int heads;
+    int kv_heads;
+    int head_dim;     /* even */
+    const float *q_w; /* [head_dim] */
+    const float *k_w;
+    float eps;
+    zis_rope_form form;
+    zis_tensor cos; /* [L, head_dim / 2] */
+    zis_tensor sin;
+} zis_qk_norm_rope_args;
+
+/* ---- attention: o = softmax(q k' * scale) v per head; query head h reads kv head
+ *      h / (heads / kv_heads); causal: query i sees keys 0..i -----------------------------------
+ */
+typedef struct zis_attention_args {
+    zis_tensor o; /* [Lq, heads * head_dim] */
+    zis_tensor q; /* [Lq, heads * head_dim], any stride */
+    zis_tensor k; /* [Lk, kv_heads * head_dim] */
+    zis_tensor v;
+    int heads;
+    int kv_heads;
+    int head_dim;
+    float scale;
+    bool causal; /* then Lq = Lk */
+} zis_attention_args;
+
+/* ---- embed_rows: y[i, :] = table[ids[i], :] widened to float32 --------------------------------
+ */
+typedef struct zis_embed_rows_args {
+    zis_tensor y;            /* [n, D] */
+    const zis_weight *table; /* [V, D] */
+    zis_tensor ids;          /* [n] I32, 0 <= id < V (checked by the caller) */
+} zis_embed_rows_args;
+
+/* ---- fill_rows: each row of y = v; used for pad tokens ----------------------------------------
+ */
+typedef struct zis_fill_rows_args {
+    zis_tensor y;   /* [M, D] */
+    const float *v; /* [D] */
+} zis_fill_rows_args;
+
+/* ---- patchify: y[(i*Wt + j), (ph*p + pw)*C + c] = x[c, p*i+ph, p*j+pw]; rows of y beyond
+ *      Ht*Wt repeat the last token (z-image.md 4.1); unpatchify is the inverse: x from y's first
+ *      Ht*Wt rows, times `mul` ------------------------------------------------------------------
+ */
+typedef struct zis_patchify_args {
+    zis_tensor y; /* [>= Ht*Wt, p*p*C] */
+    zis_tensor x; /* [C, h, w] */
+    int patch;
+} zis_patchify_args;
+
+typedef struct zis_unpatchify_args {
+    zis_tensor x; /* [C, h, w] */
+    zis_tensor y; /* [>= Ht*Wt, p*p*C] */
+    int patch;
+    float mul;
+} zis_unpatchify_args;
+
+/* ---- unary: y = f(x), element by element ------------------------------------------------------
+ */
+typedef enum zis_unary {
+    ZIS_UNARY_COPY,
+    ZIS_UNARY_SILU,
+    ZIS_UNARY_TANH,
+    ZIS_UNARY_ADD_ONE, /* 1 + x */
+} zis_unary;
+
+typedef struct zis_unary_args {
+    zis_tensor y; /* [M, D], any stride; may be x */
+    zis_tensor x;
+    zis_unary f;
+} zis_unary_args;
+
+/* ---- affine: y = a * x + b * z + c, element by element, one rounding each from left to right;
+ *      z may have no data (b unused). Euler's step is y = 1 * x + dt * v ------------------------
+ */
+typedef struct zis_affine_args {
+    zis_tensor y; /* may be x or z */
+    zis_tensor x;
+    zis_tensor z;
+    float a, b, c;
+} zis_affine_args;
+
+/* ---- guide: y = neg + s * (pos - neg) (scheduler.md 4) ----------------------------------------
+ */
+typedef struct zis_guide_args {
+    zis_tensor y; /* may be pos or neg */
+    zis_tensor pos;
+    zis_tensor neg;
+    float s;
+} zis_guide_args;
+
+/* ---- planes_to_pixels: y[i, j, c] = x[c, i, j] * mul + add; pixels_to_planes: the inverse order -
+ */
+typedef struct zis_planes_args {
+    zis_tensor y; /* [H, W, C] / [C, H, W] */
+    zis_tensor x; /* [C, H, W] / [H, W, C] */
+    float mul;
+    float add;
+} zis_planes_args;
+
+/* ---- group_norm: y = silu?( (x - mean_g) / sqrt(var_g + eps) * w + b ), groups of C / groups
+ *      consecutive channels over all pixels, biased variance --------------------------------- */
+typedef struct zis_group_norm_args {
+    zis_tensor y; /* [H, W, C]; may be x */
+    zis_tensor x;
+    const float *w; /* [C] */
+    const float *b;
+    int groups;
+    float eps;
+    bool silu;
+} zis_group_norm_args;
+
+/* ---- conv2d: y[i, j, n] = bias[n] + add[i, j, n]
+ *      + sum over dy, dx, c of w[n, c, dy, dx] * u[i*stride + dy - pad, j*stride + dx - pad, c],
+ *      u = x, optionally group-normalised (+ SiLU) first, optionally nearest-upsampled x2;
+ *      zeros outside (after the norm) -----------------------------------------------------------
+ */
+typedef struct zis_conv2d_args {
+    zis_tensor y;        /* [H', W', N] */
+    zis_tensor x;        /* [H, W, C] */
+    const zis_weight *w; /* [N, C, k, k], k = 1 or 3 */
+    const float *bias;   /* [N] or NULL */
+    zis_tensor add;      /* [H', W', N] or no data: residual; may be y */
+    int stride;          /* 1, or 2 with k = 3 */
+    int pad;       /* rows and columns of zeros before the first; behind the last as H' needs */
+    bool upsample; /* nearest x2 before the convolution: H' = 2 H; stride 1 */
+    /* fused prologue: group norm of x; groups = 0: none */
+    int groups;
+    const float *norm_w; /* [C] */
+    const float *norm_b;
+    float eps;
+    bool silu;
+} zis_conv2d_args;
+
+/* slot, argument struct */
+#define ZIS_OPS_LIST(X)                                                                            \
+    X(linear, zis_linear_args)                                                                     \
+    X(rms_norm, zis_rms_norm_args)                                                                 \
+    X(gate_residual, zis_gate_residual_args)                                                       \
+    X(layer_norm, zis_layer_norm_args)                                                             \
+    X(qk_norm_rope, zis_qk_norm_rope_args)                                                         \
+    X(attention, zis_attention_args)                                                               \
+    X(embed_rows, zis_embed_rows_args)                                                             \
+    X(fill_rows, zis_fill_rows_args)                                                               \
+    X(patchify, zis_patchify_args)                                                                 \
+    X(unpatchify, zis_unpatchify_args)                                                             \
+    X(unary, zis_unary_args)                                                                       \
+    X(affine, zis_affine_args)                                                                     \
+    X(guide, zis_guide_args)                                                                       \
+    X(planes_to_pixels, zis_planes_args)                                                           \
+    X(pixels_to_planes, zis_planes_args)                                                           \
+    X(group_norm, zis_group_norm_args)                                                             \
+    X(conv2d, zis_conv2d_args)
+
+typedef struct zis_ops {
+    const char *name; /* "cpu", "ref", "dry", ... */
+#define X(slot, args) void (*slot)(zis_run * run, const args *a);
+    ZIS_OPS_LIST(X)
+#undef X
+} zis_ops;
+
+#endif
