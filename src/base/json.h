@@ -54,7 +54,7 @@ void zis_json_deinit(zis_json *j);
 
 ZIS_MUST_USE zis_status zis_json_next(zis_json *j, zis_json_token *out, zis_error *err);
 /* Skips the value whose first token is t (a scalar: nothing left to do; an object or array: up to
- * its end). */
+ * its end; a key: its value). */
 ZIS_MUST_USE zis_status zis_json_skip(zis_json *j, const zis_json_token *t, zis_error *err);
 
 /* True when t is a KEY or STRING equal to the C string s. */
@@ -80,13 +80,14 @@ zis_status zis_json_fail(const zis_json *j,
 
 /* A small JSON document read into a flat list of path -> scalar, for config files:
  * {"a": {"b": [1, 2]}} gives "a.b.0" = 1, "a.b.1" = 2, and "a.b.#" = 2 (the length of an array).
- * Duplicate keys are refused. At most 64 KB of text. */
+ * Duplicate keys are refused, and so are keys with points that collide with a path. At most 64 KB
+ * of text. Objects and arrays have entries too (for `has`); the data is not needed after parsing. */
 typedef struct zis_json_doc zis_json_doc;
 ZIS_MUST_USE zis_status zis_json_doc_parse(
     zis_json_doc **out, const char *what, const void *data, size_t size, zis_error *err);
 void zis_json_doc_destroy(zis_json_doc **doc);
 bool zis_json_doc_has(const zis_json_doc *doc, const char *path);
-/* Absent: *out untouched, ZIS_OK. Of the wrong type or outside [lo, hi]: ZIS_FORMAT. */
+/* Absent or null: *out untouched, ZIS_OK. Of the wrong type or outside [lo, hi]: ZIS_FORMAT. */
 ZIS_MUST_USE zis_status zis_json_doc_int(const zis_json_doc *doc,
                                          const char *path,
                                          int64_t lo,

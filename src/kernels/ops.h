@@ -142,17 +142,17 @@ typedef struct zis_unpatchify_args {
 
 /* ---- unary: y = f(x), element by element ------------------------------------------------------
  */
-typedef enum zis_unary {
+typedef enum zis_unary_fn {
     ZIS_UNARY_COPY,
     ZIS_UNARY_SILU,
     ZIS_UNARY_TANH,
     ZIS_UNARY_ADD_ONE, /* 1 + x */
-} zis_unary;
+} zis_unary_fn;
 
 typedef struct zis_unary_args {
     zis_tensor y; /* [M, D], any stride; may be x */
     zis_tensor x;
-    zis_unary f;
+    zis_unary_fn f;
 } zis_unary_args;
 
 /* ---- affine: y = a * x + b * z + c, element by element, one rounding each from left to right;
