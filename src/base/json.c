@@ -41,8 +41,8 @@ static zis_status ZIS_PRINTF(4, 5)
     return zis_fail(err, ZIS_FORMAT, "%s: byte %zu: %s", j->what, at, inner.text);
 }
 
-zis_status
-zis_json_fail(const zis_json *j, const zis_json_token *t, zis_error *err, const char *fmt, ...)
+zis_status zis_json_fail(
+    const zis_json *j, const zis_json_token *t, zis_error *err, const char *fmt, ...)
 {
     zis_error inner = {0};
     va_list ap;
@@ -235,8 +235,8 @@ static bool literal(const zis_json *j, size_t *at, const char *word)
     return true;
 }
 
-static zis_status
-open_container(zis_json *j, size_t at, int kind, zis_json_token *t, zis_error *err)
+static zis_status open_container(
+    zis_json *j, size_t at, int kind, zis_json_token *t, zis_error *err)
 {
     if (j->depth == ZIS_JSON_DEPTH)
         return fail_at(j, at, err, "nested deeper than %d levels", ZIS_JSON_DEPTH);
@@ -360,9 +360,7 @@ zis_status zis_json_int(const zis_json *j, const zis_json_token *t, int64_t *out
     for (size_t i = negative; i < t->len; i++) {
         char c = t->text[i];
         if (c < '0' || c > '9')
-            return fail_at(j,
-                           t->at,
-                           err,
+            return fail_at(j, t->at, err,
                            "expected a whole number without point and exponent, found %.*s",
                            SHOWN(t));
         int64_t digit = c - '0';
@@ -374,8 +372,7 @@ zis_status zis_json_int(const zis_json *j, const zis_json_token *t, int64_t *out
     return ZIS_OK;
 }
 
-zis_status
-zis_json_double(const zis_json *j, const zis_json_token *t, double *out, zis_error *err)
+zis_status zis_json_double(const zis_json *j, const zis_json_token *t, double *out, zis_error *err)
 {
     if (t->type != ZIS_JSON_NUMBER) return fail_at(j, t->at, err, "expected a number");
     char small[64], *text = small;

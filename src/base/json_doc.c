@@ -133,8 +133,8 @@ static zis_status parse(zis_json_doc *doc, zis_json *j, zis_buf *path, zis_error
             if (st) return st;
         }
         if (container) {
-            levels[++depth] = (level){.prefix = path->len,
-                                      .items = t.type == ZIS_JSON_ARRAY_BEGIN ? 0 : -1};
+            levels[++depth] =
+                (level){.prefix = path->len, .items = t.type == ZIS_JSON_ARRAY_BEGIN ? 0 : -1};
         }
     }
 }
@@ -143,12 +143,9 @@ zis_status zis_json_doc_parse(
     zis_json_doc **out, const char *what, const void *data, size_t size, zis_error *err)
 {
     if (size > TEXT_MAX)
-        return zis_fail(err,
-                        ZIS_FORMAT,
-                        "%s has %zu bytes: more than the %u KB that a configuration may have",
-                        what,
-                        size,
-                        TEXT_MAX >> 10);
+        return zis_fail(err, ZIS_FORMAT,
+                        "%s has %zu bytes: more than the %u KB that a configuration may have", what,
+                        size, TEXT_MAX >> 10);
     zis_json j;
     zis_buf path = {0};
     zis_status st = ZIS_NOMEM;
@@ -232,14 +229,8 @@ static zis_status ZIS_PRINTF(4, 5)
     va_start(ap, fmt);
     zis_failv(&expected, ZIS_FORMAT, fmt, ap);
     va_end(ap);
-    return zis_fail(err,
-                    ZIS_FORMAT,
-                    "%s: byte %zu: '%.80s' is %s, expected %s",
-                    doc->what,
-                    e->at,
-                    e->bytes,
-                    shown(e, value, sizeof value),
-                    expected.text);
+    return zis_fail(err, ZIS_FORMAT, "%s: byte %zu: '%.80s' is %s, expected %s", doc->what, e->at,
+                    e->bytes, shown(e, value, sizeof value), expected.text);
 }
 
 zis_status zis_json_doc_int(
@@ -251,8 +242,7 @@ zis_status zis_json_doc_int(
     zis_json_token t = {.type = e->type, .text = text_of(e), .len = e->text_len, .at = e->at};
     int64_t v;
     if (zis_json_int(&j, &t, &v, NULL) || v < lo || v > hi)
-        return wrong(
-            doc, e, err, "a whole number from %" PRId64 " to %" PRId64, lo, hi);
+        return wrong(doc, e, err, "a whole number from %" PRId64 " to %" PRId64, lo, hi);
     *out = v;
     return ZIS_OK;
 }
@@ -272,8 +262,7 @@ zis_status zis_json_doc_double(
     return ZIS_OK;
 }
 
-zis_status
-zis_json_doc_bool(const zis_json_doc *doc, const char *path, bool *out, zis_error *err)
+zis_status zis_json_doc_bool(const zis_json_doc *doc, const char *path, bool *out, zis_error *err)
 {
     const entry *e = find_value(doc, path);
     if (!e) return ZIS_OK;

@@ -28,10 +28,8 @@ static void sip_round(uint64_t v[4])
 
 static uint64_t hash_of(const zis_strmap *m, const char *key, size_t len)
 {
-    uint64_t v[4] = {m->seed[0] ^ 0x736f6d6570736575u,
-                     m->seed[1] ^ 0x646f72616e646f6du,
-                     m->seed[0] ^ 0x6c7967656e657261u,
-                     m->seed[1] ^ 0x7465646279746573u};
+    uint64_t v[4] = {m->seed[0] ^ 0x736f6d6570736575u, m->seed[1] ^ 0x646f72616e646f6du,
+                     m->seed[0] ^ 0x6c7967656e657261u, m->seed[1] ^ 0x7465646279746573u};
     uint64_t w;
     size_t i = 0;
     for (; len - i >= 8; i += 8) {
@@ -52,8 +50,7 @@ static uint64_t hash_of(const zis_strmap *m, const char *key, size_t len)
 }
 
 /* The slot that holds the key, or the free one where it belongs. */
-static zis_strmap_slot *
-slot_of(const zis_strmap *m, uint64_t hash, const char *key, size_t len)
+static zis_strmap_slot *slot_of(const zis_strmap *m, uint64_t hash, const char *key, size_t len)
 {
     for (size_t i = (size_t)hash & (m->room - 1);; i = (i + 1) & (m->room - 1)) {
         zis_strmap_slot *s = &m->slots[i];
@@ -80,8 +77,7 @@ static bool grow(zis_strmap *m)
 zis_status zis_strmap_put(zis_strmap *m, const char *key, size_t len, size_t value, size_t *old)
 {
     if (m->room == 0) {
-        for (int i = 0; i < 2; i++)
-            m->seed[i] = (uint64_t)zis_os_random() << 32 | zis_os_random();
+        for (int i = 0; i < 2; i++) m->seed[i] = (uint64_t)zis_os_random() << 32 | zis_os_random();
     }
     if (m->count >= m->room / 2 && !grow(m)) return ZIS_NOMEM;
     uint64_t hash = hash_of(m, key, len);

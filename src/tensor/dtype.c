@@ -48,7 +48,7 @@ uint16_t zis_f32_to_f16(float f)
     if (u > 0x7F800000u) /* quiet, and never an infinity by losing the low bits */
         return (uint16_t)(sign | 0x7E00u | ((u >> 13) & 0x3FFu));
     if (u >= 0x477FF000u) return (uint16_t)(sign | 0x7C00u); /* 65520 and above round to infinity */
-    if (u < 0x38800000u) { /* below 2^-14: subnormal, unit 2^-24 */
+    if (u < 0x38800000u) {                /* below 2^-14: subnormal, unit 2^-24 */
         if (u < 0x33000000u) return sign; /* below 2^-25; 2^-25 itself ties to zero below */
         uint32_t man = (u & 0x7FFFFFu) | 0x800000u;
         uint32_t shift = 126 - (u >> 23);

@@ -12,19 +12,16 @@ zis_status zis_image_create(zis_image **out, int width, int height, int channels
     if (channels != 1 && channels != 3 && channels != 4)
         return zis_fail(err, ZIS_ARG, "a picture cannot have %d channels", channels);
     if ((int64_t)width * height > ZIS_IMAGE_MAX_PIXELS)
-        return zis_fail(err,
-                        ZIS_ARG,
-                        "a picture of %d x %d is larger than the limit of %d megapixels",
-                        width,
-                        height,
-                        ZIS_IMAGE_MAX_PIXELS / 1000000);
+        return zis_fail(err, ZIS_ARG,
+                        "a picture of %d x %d is larger than the limit of %d megapixels", width,
+                        height, ZIS_IMAGE_MAX_PIXELS / 1000000);
     zis_image *img = zis_mem_zalloc(1, sizeof *img);
     uint8_t *data = zis_mem_zalloc((size_t)width * (size_t)height, (size_t)channels);
     if (!img || !data) {
         free(img);
         free(data);
-        return zis_fail(
-            err, ZIS_NOMEM, "out of memory for a picture of %d x %d pixels", width, height);
+        return zis_fail(err, ZIS_NOMEM, "out of memory for a picture of %d x %d pixels", width,
+                        height);
     }
     *img = (zis_image){.width = width, .height = height, .channels = channels, .data = data};
     *out = img;
