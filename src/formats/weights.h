@@ -25,6 +25,19 @@ typedef struct zis_weights_entry {
 ZIS_MUST_USE zis_status zis_weights_open(zis_weights **out, const char *path, zis_error *err);
 void zis_weights_close(zis_weights **w);
 
+/* A tensor to be made in memory. */
+typedef struct zis_weights_spec {
+    const char *name; /* borrowed during the call only */
+    zis_dtype dtype;
+    int ndim;
+    int64_t dim[ZIS_MAX_DIMS];
+} zis_weights_spec;
+
+/* A checkpoint in memory, zeroed, to be filled through zis_weights_at(...)->tensor.data (each tensor
+ * starts on a multiple of 64 bytes). `name` stands for the path in messages. */
+ZIS_MUST_USE zis_status zis_weights_create_memory(
+    zis_weights **out, const char *name, const zis_weights_spec *specs, size_t n, zis_error *err);
+
 size_t zis_weights_count(const zis_weights *w);
 const zis_weights_entry *zis_weights_at(const zis_weights *w, size_t i);
 /* NULL if absent. O(1). */
