@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include "base/strmap.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,6 +41,8 @@ static const char *text_of(const entry *e)
     return e->bytes + e->path_len + 1;
 }
 
+#define SHOWN_PATH(e) zis_utf8_cut((e)->bytes, (e)->path_len, 80), (e)->bytes
+
 static zis_status add(zis_json_doc *doc,
                       const zis_json *j,
                       const zis_buf *path,
@@ -69,7 +72,7 @@ static zis_status add(zis_json_doc *doc,
         if (st == ZIS_NOMEM)
             zis_fail_nomem(err, doc->what);
         else
-            st = zis_json_fail(j, t, err, "'%.80s' is there twice", e->bytes);
+            st = zis_json_fail(j, t, err, "'%.*s' is there twice", SHOWN_PATH(e));
         free(e);
         return st;
     }
@@ -205,7 +208,7 @@ static const char *shown(const entry *e, char *buf, size_t n)
         snprintf(buf, n, "%s", text_of(e));
         return buf;
     case ZIS_JSON_STRING:
-        snprintf(buf, n, "\"%.40s\"", text_of(e));
+        snprintf(buf, n, "\"%.*s\"", zis_utf8_cut(text_of(e), e->text_len, 40), text_of(e));
         return buf;
     case ZIS_JSON_TRUE:
         return "true";
@@ -229,8 +232,8 @@ static zis_status ZIS_PRINTF(4, 5)
     va_start(ap, fmt);
     zis_failv(&expected, ZIS_FORMAT, fmt, ap);
     va_end(ap);
-    return zis_fail(err, ZIS_FORMAT, "%s: byte %zu: '%.80s' is %s, expected %s", doc->what, e->at,
-                    e->bytes, shown(e, value, sizeof value), expected.text);
+    return zis_fail(err, ZIS_FORMAT, "%s: byte %zu: '%.*s' is %s, expected %s", doc->what, e->at,
+                    SHOWN_PATH(e), shown(e, value, sizeof value), expected.text);
 }
 
 zis_status zis_json_doc_int(

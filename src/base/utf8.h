@@ -61,4 +61,13 @@ static inline bool zis_utf8_valid(const char *s, size_t n)
     return true;
 }
 
+/* The most bytes of s[0, n), at most `most`, that do not end inside a code point: for quoting names
+ * in messages with "%.*s". */
+static inline int zis_utf8_cut(const char *s, size_t n, int most)
+{
+    if (n <= (size_t)most) return (int)n;
+    while (most > 0 && ((unsigned char)s[most] & 0xC0u) == 0x80u) most--;
+    return most;
+}
+
 #endif
