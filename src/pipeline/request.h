@@ -1,0 +1,135 @@
+/* request.h - one job in plain words: what a person asks for, and the one table of its fields.
+ *
+ * Command line, --help, messages about bad values, the recipe in a picture and the JSON forms are
+ * views of the same rows, so a new field is one member here and one row in request.c.
+ *
+ *     init -> set, set, ... -> defaults (of the model) -> check -> run -> deinit
+ *
+ * A field that nobody set takes the model's default, or the row's. Strings are owned by the
+ * request. Threads: plain data. */
+#ifndef ZIS_PIPELINE_REQUEST_H
+#define ZIS_PIPELINE_REQUEST_H
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Limits: axes_lens of the published model is 512 tokens of 16 pixels a side. */
+#define ZIS_REQUEST_MAX_SIDE 8192
+#define ZIS_REQUEST_MAX_STEPS 1000
+#define ZIS_REQUEST_MAX_BATCH 1000
+/* Bytes of a prompt: far more than the 512 tokens that count. */
+#define ZIS_REQUEST_MAX_TEXT (1u << 20)
+
+typedef enum zis_rng_kind {
+    ZIS_RNG_TORCH,          /* float32 */
+    ZIS_RNG_TORCH_BF16,     /* the same, rounded to bfloat16 */
+    ZIS_RNG_TORCH_BF16_OLD, /* generation A of scheduler.md 5.3 */
+} zis_rng_kind;
+
+typedef enum zis_math {
+    ZIS_MATH_AUTO,
+    ZIS_MATH_F32,
+    ZIS_MATH_BF16,
+} zis_math;
+
+typedef struct zis_request {
+    char *prompt;          /* may hold any UTF-8 but NUL; never NULL after init */
+    char *negative_prompt; /* used when cfg is not 1 */
+    char *model;           /* preset, Hub id, folder or file; never NULL */
+    char *text_encoder;    /* paths of single parts, or NULL */
+    char *vae;
+    char *tokenizer;
+    int width, height; /* pixels, any size */
+    int steps;
+    double cfg;   /* DiffSynth's scale: 1 = one pass without the negative prompt */
+    double shift; /* of the schedule */
+    int64_t seed; /* -1: drawn when the job starts */
+    int batch;    /* pictures, with seeds seed, seed + 1, ... */
+    int rng;      /* zis_rng_kind */
+    int sampler;  /* row of the sampler table (sampler.h) */
+    int math;     /* zis_math */
+
+    uint64_t given; /* bit i: field i of the table was set by someone */
+} zis_request;
+
+typedef enum zis_field_type {
+    ZIS_FIELD_TEXT,   /* char * */
+    ZIS_FIELD_PATH,   /* char *, a name in the file system */
+    ZIS_FIELD_INT,    /* int */
+    ZIS_FIELD_INT64,  /* int64_t */
+    ZIS_FIELD_REAL,   /* double */
+    ZIS_FIELD_CHOICE, /* int, index into `choices` */
+} zis_field_type;
+
+/* Where a field applies. */
+enum {
+    ZIS_FIELD_GENERATE = 1, /* command line of `generate` */
+    ZIS_FIELD_RECIPE = 2,   /* travels in the picture */
+    ZIS_FIELD_HTTP = 4,     /* may be set by a request over the network */
+    ZIS_FIELD_RESULT = 8,   /* part of what --json prints */
+};
+
+/* Defaults that follow the model. */
+typedef struct zis_request_defaults {
+    int width, height, steps;
+    double cfg, shift;
+} zis_request_defaults;
+
+typedef struct zis_field {
+    const char *name;  /* JSON key */
+    const char *flags; /* long options without dashes, separated by spaces; the first is shown */
+    char short_flag;   /* or 0 */
+    zis_field_type type;
+    size_t offset; /* in zis_request */
+    double lo, hi; /* of numbers */
+    const char *const *choices;
+    ptrdiff_t model_default; /* offset in zis_request_defaults, or -1 */
+    const char *fallback;    /* default as text where the model has no say; NULL: none */
+    const char *unit;        /* "pixels", or NULL */
+    const char *metavar;     /* shown after the flag */
+    const char *help;        /* one sentence without its full stop */
+    unsigned where;
+} zis_field;
+
+size_t zis_request_field_count(void);
+const zis_field *zis_request_field_at(size_t i);
+/* By JSON key; NULL if there is none. */
+const zis_field *zis_request_field(const char *name);
+
+ZIS_MUST_USE zis_status zis_request_init(zis_request *r, zis_error *err);
+void zis_request_deinit(zis_request *r);
+ZIS_MUST_USE zis_status zis_request_copy(zis_request *to, const zis_request *from, zis_error *err);
+
+/* From text, as a flag or a recipe gives it: parsed strictly and checked against the range. `said`
+ * is what the person wrote ("--steps"), for the message. */
+ZIS_MUST_USE zis_status zis_request_set(
+    zis_request *r, const zis_field *f, const char *said, const char *value, zis_error *err);
+/* A text of known length (standard input, a file): refuses NUL and bytes that are not UTF-8. */
+ZIS_MUST_USE zis_status zis_request_set_text(zis_request *r,
+                                             const zis_field *f,
+                                             const char *said,
+                                             const char *value,
+                                             size_t len,
+                                             zis_error *err);
+bool zis_request_given(const zis_request *r, const zis_field *f);
+/* Fills what nobody set. */
+void zis_request_defaults_apply(zis_request *r, const zis_request_defaults *d);
+/* Once more all ranges, for requests that were filled by hand. */
+ZIS_MUST_USE zis_status zis_request_check(const zis_request *r, zis_error *err);
+
+/* Appends `"key": value` pairs of all fields that apply to `where`, separated by ", ". */
+void zis_request_to_json(zis_buf *out, const zis_request *r, unsigned where);
+/* Takes every field of the document (under `prefix`, "" = top level) that applies to `where`;
+ * unknown keys are left alone. */
+ZIS_MUST_USE zis_status zis_request_from_json(
+    zis_request *r, const zis_json_doc *doc, const char *prefix, unsigned where, zis_error *err);
+
+/* Appends a JSON string with quotes; bytes that are not UTF-8 become U+FFFD. */
+void zis_request_json_string(zis_buf *out, const char *s);
+
+#endif
