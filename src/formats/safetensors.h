@@ -4,6 +4,10 @@
  * it. The header is untrusted: every rule of the format is checked before any view exists
  * (lengths, offsets without holes or overlap, shapes times type sizes, unique printable names).
  *
+ * A file that another program replaces (by renaming) stays readable here. One that is cut short in
+ * place while it is mapped is not: reading a lost page ends the process (SIGBUS). Call check before
+ * a long read; it turns that into an error but for the moments in between.
+ *
  *     open -> find, at, meta, ... -> close
  *
  * Threads: read-only after open; views may be used from any thread. */
@@ -31,6 +35,8 @@ ZIS_MUST_USE zis_status zis_safetensors_open(zis_safetensors **out,
 /* The same on bytes in memory (fuzzing, tests); data is borrowed. `name` is used in messages. */
 ZIS_MUST_USE zis_status zis_safetensors_open_memory(
     zis_safetensors **out, const char *name, const void *data, size_t size, zis_error *err);
+/* ZIS_IO when the file has been cut short since open; its views must not be read then. */
+ZIS_MUST_USE zis_status zis_safetensors_check(const zis_safetensors *st, zis_error *err);
 /* Accepts NULL and a pointer to NULL; sets *st to NULL. */
 void zis_safetensors_close(zis_safetensors **st);
 
@@ -41,12 +47,19 @@ const zis_safetensors_entry *zis_safetensors_at(const zis_safetensors *st, size_
 const zis_safetensors_entry *zis_safetensors_find(const zis_safetensors *st, const char *name);
 /* A value of __metadata__ (NUL-terminated, borrowed), or NULL. */
 const char *zis_safetensors_meta(const zis_safetensors *st, const char *key);
+/* The pairs of __metadata__ in file order; i < meta_count. Borrowed. */
+size_t zis_safetensors_meta_count(const zis_safetensors *st);
+void zis_safetensors_meta_at(const zis_safetensors *st,
+                             size_t i,
+                             const char **key,
+                             const char **value);
 const char *zis_safetensors_path(const zis_safetensors *st);
 
 /* Writing: declare all tensors, then stream their bytes in that order; a temporary file is renamed
  * at the end, so that no half-written file is ever seen under the name.
  *     create -> add ... -> write ... -> finish (or destroy to give up)
- * Tensors are laid out in the order of the calls; write may be called with any piece sizes. */
+ * Tensors are laid out in the order of the calls (wide types first keeps all aligned); write may be
+ * called with any piece sizes. The data starts at a multiple of 64 bytes. */
 typedef struct zis_safetensors_writer zis_safetensors_writer;
 ZIS_MUST_USE zis_status zis_safetensors_writer_create(zis_safetensors_writer **out,
                                                       const char *path,
