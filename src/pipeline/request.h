@@ -10,7 +10,6 @@
 #ifndef ZIS_PIPELINE_REQUEST_H
 #define ZIS_PIPELINE_REQUEST_H
 
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/status.h"
 
@@ -92,6 +91,7 @@ typedef struct zis_field {
     const char *fallback;    /* default as text where the model has no say; NULL: none */
     const char *unit;        /* "pixels", or NULL */
     const char *metavar;     /* shown after the flag */
+    const char *a1111;       /* its name in an A1111 parameter text, or NULL */
     const char *help;        /* one sentence without its full stop */
     unsigned where;
 } zis_field;
@@ -124,12 +124,12 @@ ZIS_MUST_USE zis_status zis_request_check(const zis_request *r, zis_error *err);
 
 /* Appends `"key": value` pairs of all fields that apply to `where`, separated by ", ". */
 void zis_request_to_json(zis_buf *out, const zis_request *r, unsigned where);
-/* Takes every field of the document (under `prefix`, "" = top level) that applies to `where`;
- * unknown keys are left alone. */
+/* Takes every field that applies to `where` from a JSON object; members that are no fields are
+ * left alone. `what` names the text in messages. */
 ZIS_MUST_USE zis_status zis_request_from_json(
-    zis_request *r, const zis_json_doc *doc, const char *prefix, unsigned where, zis_error *err);
+    zis_request *r, const char *what, const char *json, size_t len, unsigned where, zis_error *err);
 
-/* Appends a JSON string with quotes; bytes that are not UTF-8 become U+FFFD. */
-void zis_request_json_string(zis_buf *out, const char *s);
+/* Appends the field's value as text ("8", "euler", the prompt); nothing for a text that is NULL. */
+void zis_request_value_text(zis_buf *out, const zis_request *r, const zis_field *f);
 
 #endif
