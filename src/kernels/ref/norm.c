@@ -1,0 +1,87 @@
+/* norm.c - normalisations over rows and over groups of channels. */
+#include "kernels/ref/ref.h"
+
+#include <math.h>
+
+/* 1 / sqrt(mean(x^2) + eps) */
+static double rms_scale(const float *x, int64_t n, float eps)
+{
+    return 1 / sqrt(zis_ref_dot(x, x, n) / (double)n + (double)eps);
+}
+
+static void rms_row(
+    float *y, const float *x, int64_t n, const float *w, const float *scale, float eps)
+{
+    double r = rms_scale(x, n, eps);
+    for (int64_t c = 0; c < n; c++) {
+        double v = (double)x[c] * r * (double)w[c];
+        y[c] = (float)(scale ? v * (double)scale[c] : v);
+    }
+}
+
+void zis_ref_rms_norm(zis_run *run, const zis_rms_norm_args *a)
+{
+    if (run->dry) return;
+    for (int64_t i = 0; i < a->x.dim[0]; i++)
+        rms_row(zis_ref_row(&a->y, i), zis_ref_row(&a->x, i), a->x.dim[1], a->w, a->scale, a->eps);
+}
+
+void zis_ref_gate_residual(zis_run *run, const zis_gate_residual_args *a)
+{
+    if (run->dry) return;
+    int64_t n = a->x.dim[1];
+    for (int64_t i = 0; i < a->x.dim[0]; i++) {
+        float *x = zis_ref_row(&a->x, i);
+        const float *o = zis_ref_row(&a->o, i);
+        double r = rms_scale(o, n, a->eps);
+        for (int64_t c = 0; c < n; c++) {
+            double v = (double)o[c] * r * (double)a->w[c];
+            x[c] = (float)((double)x[c] + (a->gate ? v * (double)a->gate[c] : v));
+        }
+        if (a->y.data) rms_row(zis_ref_row(&a->y, i), x, n, a->next_w, a->next_scale, a->eps);
+    }
+}
+
+void zis_ref_layer_norm(zis_run *run, const zis_layer_norm_args *a)
+{
+    if (run->dry) return;
+    int64_t n = a->x.dim[1];
+    for (int64_t i = 0; i < a->x.dim[0]; i++) {
+        const float *x = zis_ref_row(&a->x, i);
+        float *y = zis_ref_row(&a->y, i);
+        double mean = 0, var = 0;
+        for (int64_t c = 0; c < n; c++) mean += (double)x[c];
+        mean /= (double)n;
+        for (int64_t c = 0; c < n; c++) var += ((double)x[c] - mean) * ((double)x[c] - mean);
+        double r = 1 / sqrt(var / (double)n + (double)a->eps);
+        for (int64_t c = 0; c < n; c++) {
+            double v = ((double)x[c] - mean) * r;
+            y[c] = (float)(a->scale ? v * (double)a->scale[c] : v);
+        }
+    }
+}
+
+void zis_ref_group_norm(zis_run *run, const zis_group_norm_args *a)
+{
+    if (run->dry) return;
+    int64_t pixels = a->x.dim[0] * a->x.dim[1], width = a->x.dim[2] / a->groups;
+    for (int64_t g = 0; g < a->groups; g++) {
+        int64_t from = g * width;
+        double n = (double)(pixels * width), mean = 0, var = 0;
+        for (int64_t i = 0; i < pixels; i++)
+            for (int64_t c = from; c < from + width; c++) mean += (double)zis_ref_row(&a->x, i)[c];
+        mean /= n;
+        for (int64_t i = 0; i < pixels; i++)
+            for (int64_t c = from; c < from + width; c++) {
+                double d = (double)zis_ref_row(&a->x, i)[c] - mean;
+                var += d * d;
+            }
+        double r = 1 / sqrt(var / n + (double)a->eps);
+        for (int64_t i = 0; i < pixels; i++)
+            for (int64_t c = from; c < from + width; c++) {
+                double v = ((double)zis_ref_row(&a->x, i)[c] - mean) * r;
+                v = v * (double)a->w[c] + (double)a->b[c];
+                zis_ref_row(&a->y, i)[c] = (float)(a->silu ? v / (1 + exp(-v)) : v);
+            }
+    }
+}
