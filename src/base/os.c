@@ -201,6 +201,18 @@ char *zis_os_join(const char *a, const char *b)
     return zis_mem_printf("%s%s%s", a, n && a[n - 1] == '/' ? "" : "/", b);
 }
 
+char *zis_os_real_path(const char *path)
+{
+    return realpath(path, NULL);
+}
+
+double zis_os_changed(const char *path)
+{
+    struct stat sb;
+    if (stat(path, &sb) != 0) return 0;
+    return (double)sb.st_mtim.tv_sec + (double)sb.st_mtim.tv_nsec * 1e-9;
+}
+
 char *zis_os_exe_dir(void)
 {
     char path[4096];

@@ -48,6 +48,10 @@ bool zis_os_is_dir(const char *path);
 bool zis_os_is_file(const char *path);
 /* New string "a/b"; NULL without memory. */
 char *zis_os_join(const char *a, const char *b);
+/* New string: the path without links, "." and ".."; NULL when nothing is there. */
+char *zis_os_real_path(const char *path);
+/* When the file or folder was last changed, in seconds since 1970; 0 if unknown. */
+double zis_os_changed(const char *path);
 /* New string: the folder that holds the running program; NULL if unknown. */
 char *zis_os_exe_dir(void);
 /* Names in a folder, sorted, without "." and ".."; free with zis_os_list_free. */
