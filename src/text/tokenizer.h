@@ -17,6 +17,8 @@ typedef struct zis_tokenizer zis_tokenizer;
 
 /* Most tokens of a prompt, template included (text-encoder.md 5). */
 #define ZIS_TOKENIZER_MAX 512
+/* Most bytes of a text that are looked at (a bound for hostile ones); more is ZIS_ARG. */
+#define ZIS_TOKENIZER_TEXT_MAX (4u << 20)
 
 /* `folder` holds tokenizer.json, or vocab.json + merges.txt + tokenizer_config.json. */
 ZIS_MUST_USE zis_status zis_tokenizer_open(zis_tokenizer **out, const char *folder, zis_error *err);
@@ -36,8 +38,8 @@ void zis_tokenizer_close(zis_tokenizer **tok);
 /* One past the largest id that encode can return. */
 int32_t zis_tokenizer_vocab(const zis_tokenizer *tok);
 
-/* All ids of the text (may hold NUL), no template, no limit; *ids is a new block. Invalid UTF-8 is
- * ZIS_ARG and says at which byte. */
+/* All ids of the text (may hold NUL), no template, no limit of tokens; *ids is a new block. Invalid
+ * UTF-8 is ZIS_ARG and says at which byte. */
 ZIS_MUST_USE zis_status zis_tokenizer_encode(const zis_tokenizer *tok,
                                              const char *text,
                                              size_t len,
