@@ -3,37 +3,19 @@
 
 #include "base/mem.h"
 #include "base/os.h"
-#include "base/strmap.h"
 #include "base/utf8.h"
-#include "formats/container.h"
+#include "formats/weights_impl.h"
 #include "formats/weights_index.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct source {
-    const zis_container *format;
-    void *handle;
-    char *path;
-} source;
-
-struct zis_weights {
-    char *path;
-    source *sources;
-    size_t n_sources;
-    zis_weights_entry *entries;
-    size_t *owner; /* of each entry: its source */
-    size_t count, room;
-    zis_strmap names;
-    uint64_t bytes;
-};
-
 #define SHOWN(s) zis_utf8_cut((s), strlen(s), 100), (s)
 
-static zis_status take_entries(zis_weights *w, size_t from, zis_error *err)
+zis_status zis_weights_take_entries(zis_weights *w, size_t from, zis_error *err)
 {
-    const source *s = &w->sources[from];
+    const zis_weights_source *s = &w->sources[from];
     size_t n = s->format->count(s->handle);
     if (n > w->room - w->count) {
         size_t room = w->count + n;
@@ -64,7 +46,7 @@ static zis_status take_entries(zis_weights *w, size_t from, zis_error *err)
 /* Opens one more file; w->sources has room. */
 static zis_status add_file(zis_weights *w, const char *path, zis_error *err)
 {
-    source s = {0};
+    zis_weights_source s = {0};
     zis_status st = zis_container_find(&s.format, path, err);
     if (st) return st;
     s.path = zis_mem_strdup(path);
@@ -75,7 +57,7 @@ static zis_status add_file(zis_weights *w, const char *path, zis_error *err)
         return st;
     }
     w->sources[w->n_sources++] = s;
-    return take_entries(w, w->n_sources - 1, err);
+    return zis_weights_take_entries(w, w->n_sources - 1, err);
 }
 
 static zis_status open_single(zis_weights *w, const char *path, zis_error *err)
