@@ -13,12 +13,20 @@ case $version in
 *) echo "format: needs clang-format 14 (others lay out differently), found: $version"; exit 1 ;;
 esac
 
-mode=-i
-[ "${1:-}" = --check ] && mode="--dry-run --Werror" && shift
+check=
+[ "${1:-}" = --check ] && check=1 && shift
 if [ $# = 0 ]; then
     # shellcheck disable=SC2046 # no spaces in names of this project's C files
     set -- $(find src tests tools include -name '*.[ch]' 2>/dev/null | sort)
 fi
-# shellcheck disable=SC2086 # options
-"$tool" $mode "$@" || exit 1
-[ "$mode" = -i ] || echo "format: $# files as clang-format wants them"
+if [ -z "$check" ]; then
+    "$tool" -i "$@"
+    exit
+fi
+bad=$("$tool" --dry-run "$@" 2>&1 | sed -n 's/^\([^ :]*\):\([0-9]*\):[0-9]*: warning:.*/\1:\2/p')
+if [ -n "$bad" ]; then
+    echo "$bad" | awk -F: '!seen[$1]++ {print "format: " $1 " differs, first in line " $2}'
+    echo "format: tools/format.sh mends them"
+    exit 1
+fi
+echo "format: $# files as clang-format wants them"
