@@ -35,13 +35,13 @@ static zis_bpe_merge *slot_of(const zis_bpe *b, int32_t left, int32_t right)
     }
 }
 
-static bool grow(zis_bpe *b)
+static bool resize(zis_bpe *b, size_t room)
 {
     zis_bpe bigger = *b;
-    if (zis_size_mul(b->room ? b->room : 128, 2, &bigger.room)) return false;
-    bigger.slots = zis_mem_alloc(bigger.room, sizeof *bigger.slots);
+    bigger.room = room;
+    bigger.slots = zis_mem_alloc(room, sizeof *bigger.slots);
     if (!bigger.slots) return false;
-    for (size_t i = 0; i < bigger.room; i++) bigger.slots[i].merged = -1;
+    for (size_t i = 0; i < room; i++) bigger.slots[i].merged = -1;
     for (size_t i = 0; i < b->room; i++) {
         const zis_bpe_merge *m = &b->slots[i];
         if (m->merged >= 0) *slot_of(&bigger, m->left, m->right) = *m;
@@ -51,10 +51,21 @@ static bool grow(zis_bpe *b)
     return true;
 }
 
+zis_status zis_bpe_reserve(zis_bpe *b, size_t merges)
+{
+    size_t room = 256;
+    while (room / 4 * 3 < merges) {
+        if (zis_size_mul(room, 2, &room)) return ZIS_NOMEM;
+    }
+    if (room <= b->room) return ZIS_OK;
+    if (b->room == 0) b->seed = (uint64_t)zis_os_random() << 32 | zis_os_random();
+    return resize(b, room) ? ZIS_OK : ZIS_NOMEM;
+}
+
 zis_status zis_bpe_add(zis_bpe *b, int32_t left, int32_t right, int32_t merged, uint32_t rank)
 {
-    if (b->room == 0) b->seed = (uint64_t)zis_os_random() << 32 | zis_os_random();
-    if (b->count >= b->room / 4 * 3 && !grow(b)) return ZIS_NOMEM;
+    zis_status st = b->count < b->room / 4 * 3 ? ZIS_OK : zis_bpe_reserve(b, b->count + 1);
+    if (st) return st;
     zis_bpe_merge *m = slot_of(b, left, right);
     if (m->merged < 0) b->count++;
     *m = (zis_bpe_merge){.left = left, .right = right, .merged = merged, .rank = rank};

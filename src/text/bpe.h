@@ -5,7 +5,7 @@
  * made by a merge competes: at once, ahead of further places of the pair just merged if its rank is
  * lower.
  *
- *     {0} -> add ... -> encode ... -> deinit
+ *     {0} -> (reserve) -> add ... -> encode ... -> deinit
  *
  * Threads: the model is read-only after the last add; each thread has its own work and ids. */
 #ifndef ZIS_TEXT_BPE_H
@@ -44,6 +44,8 @@ typedef struct zis_bpe_work {
     size_t room; /* bytes of a piece that fit */
 } zis_bpe_work;
 
+/* Makes room for so many merges at once; only for speed. */
+ZIS_MUST_USE zis_status zis_bpe_reserve(zis_bpe *b, size_t merges);
 /* A merge of two symbols, ids >= 0. A second merge of the same pair replaces the first. ZIS_NOMEM
  * without memory. */
 ZIS_MUST_USE zis_status

@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 #include "base/status.h"
-#include "base/strmap.h"
 #include "text/bpe.h"
 
 /* Generous bounds (the Qwen vocabulary has 151,643 entries), so that a hostile file cannot take
@@ -17,17 +16,28 @@
 #define ZIS_VOCAB_MAX (1 << 20)
 #define ZIS_VOCAB_ID_MAX ((1 << 24) - 1)
 
+typedef struct zis_vocab_symbol {
+    uint32_t at; /* where in `names`; it ends where the next one starts */
+    int32_t id;
+} zis_vocab_symbol;
+
+/* The table is kept small (8 bytes a slot), since looking up 450,000 parts of merges costs what
+ * waiting for memory costs. The hash has a secret seed against names made to collide. */
 typedef struct zis_vocab {
     const char *what; /* the file, for messages; borrowed */
-    zis_strmap ids;
-    char *names; /* the bytes of all symbols; they do not move */
+    char *names;      /* the bytes of all symbols */
     size_t used, room;
+    zis_vocab_symbol *symbols; /* and one more that ends the last */
+    size_t count, symbol_room;
+    uint64_t *slots; /* open addressing: hash << 32 | index + 1; 0: free */
+    size_t slot_room;
+    uint64_t seed[2];
     uint8_t *taken; /* one bit for each id */
     uint32_t merges;
     zis_buf pair;
 } zis_vocab;
 
-/* `bytes`: as much as all symbols together can have, e.g. the size of the file. */
+/* `bytes`: as much as all symbols together can have, e.g. the size of the file; less than 4 GB. */
 ZIS_MUST_USE zis_status zis_vocab_init(zis_vocab *v,
                                        const char *what,
                                        size_t bytes,
