@@ -29,8 +29,9 @@ const char *zis_model_part_name(zis_model_part part);
 
 /* A model that was found: where its parts lie, and what it wants. Owns its strings. */
 typedef struct zis_model_set {
-    char *name;                 /* "nano-turbo", "Tongyi-MAI/Z-Image-Turbo", a folder's name */
-    char *folder;               /* that holds model_index.json */
+    char *name;   /* "nano-turbo", "Tongyi-MAI/Z-Image-Turbo", a folder's name */
+    char *hub_id; /* "Tongyi-MAI/Z-Image-Turbo" when it came from the cache, or NULL */
+    char *folder; /* that holds model_index.json */
     char *path[ZIS_PART_COUNT]; /* folder or file of each part */
     bool turbo;                 /* distilled: few steps, no guidance */
     zis_request_defaults defaults;
@@ -52,6 +53,9 @@ ZIS_MUST_USE zis_status zis_model_find(zis_model_set *out,
                                        zis_error *err);
 void zis_model_set_deinit(zis_model_set *set);
 
+/* Parts that are open, by path; models that lie in the same files share them. */
+typedef struct zis_model_store zis_model_store;
+
 /* An opened model. Parts may also be put here by hand (tests); then close must not be called. */
 typedef struct zis_model {
     zis_model_set set;
@@ -59,10 +63,11 @@ typedef struct zis_model {
     zis_qwen3 *text_encoder;
     zis_zimage *transformer;
     zis_vae *vae; /* decoder */
+    /* of zis_model_open: */
+    zis_model_store *store;
+    bool own_store;
 } zis_model;
 
-/* Parts that are open, by path; models that lie in the same files share them. */
-typedef struct zis_model_store zis_model_store;
 ZIS_MUST_USE zis_status zis_model_store_create(zis_model_store **out, zis_error *err);
 /* All models opened with it must be closed before. */
 void zis_model_store_destroy(zis_model_store **store);
@@ -77,20 +82,24 @@ void zis_model_close(zis_model **m);
 /* Bytes of all its weights, as stored. */
 uint64_t zis_model_bytes(const zis_model *m);
 
-/* Presets and what is in the Hugging Face cache. */
+/* A name that needs no path. */
 typedef struct zis_model_preset {
     const char *name;   /* "turbo" */
     const char *hub_id; /* "Tongyi-MAI/Z-Image-Turbo", or NULL for the embedded family */
     const char *folder; /* under the embedded models folder, or NULL */
     const char *what;   /* what it is for */
-    bool alias;         /* of another row: not listed */
+    bool alias;         /* of the next row: not listed */
 } zis_model_preset;
 
-size_t zis_model_preset_count(void);
+/* NULL behind the last. */
 const zis_model_preset *zis_model_preset_at(size_t i);
+/* NULL when no preset has this name. */
+const zis_model_preset *zis_model_preset_named(const char *name);
 
-/* The Hub id of a real model that lies complete in the Hugging Face cache (new string), or NULL:
- * for the hint when nano was used because nobody named a model. */
+/* New string: the Hub id of a preset that lies in the Hugging Face cache, or NULL: for the hint
+ * when nano was used because nobody named a model. */
 char *zis_model_cached_hint(void);
+/* New string: the folder of the embedded models, or NULL. */
+char *zis_model_embedded_root(void);
 
 #endif
