@@ -27,6 +27,10 @@ ZIS_MUST_USE zis_status zis_picture_read(zis_image **out, const char *path, zis_
 /* `what` names the bytes in messages. */
 ZIS_MUST_USE zis_status zis_picture_decode(
     zis_image **out, const char *what, const void *data, size_t size, zis_error *err);
+/* Sides of the decoded (turned) picture from the file's header alone; refuses what decode would
+ * refuse because of its size. */
+ZIS_MUST_USE zis_status zis_picture_size(
+    int *width, int *height, const char *what, const void *data, size_t size, zis_error *err);
 /* RGBA over white to RGB, grey to RGB; *img is replaced. RGB stays. */
 ZIS_MUST_USE zis_status zis_picture_to_rgb(zis_image **img, zis_error *err);
 
