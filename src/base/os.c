@@ -172,6 +172,29 @@ uint64_t zis_os_peak_rss(void)
     return getrusage(RUSAGE_SELF, &u) == 0 ? (uint64_t)u.ru_maxrss * 1024u : 0;
 }
 
+/* The limit in a file of the control groups; UINT64_MAX where there is none. */
+static uint64_t group_limit(const char *path)
+{
+    char text[40] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return UINT64_MAX;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0 || text[0] < '0' || text[0] > '9') return UINT64_MAX; /* "max" */
+    return strtoull(text, NULL, 10);
+}
+
+uint64_t zis_os_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || size <= 0) return 0;
+    uint64_t most = (uint64_t)pages * (uint64_t)size;
+    uint64_t v2 = group_limit("/sys/fs/cgroup/memory.max");
+    uint64_t v1 = group_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+    if (v2 < most) most = v2;
+    return v1 < most ? v1 : most;
+}
+
 uint32_t zis_os_random(void)
 {
     uint32_t v = 0;
