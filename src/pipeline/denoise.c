@@ -1,0 +1,106 @@
+/* The loop over the steps. Guidance as DiffSynth has it (scheduler.md 4). */
+#include "pipeline/denoise.h"
+
+#include "base/mem.h"
+#include "pipeline/sampler.h"
+#include "pipeline/schedule.h"
+
+#include <stdlib.h>
+
+/* Everything that stays in place during the loop; in the run's scratch. */
+typedef struct loop {
+    zis_zimage_times times;
+    zis_zimage_prompt prompt[2]; /* with the prompt, with the negative one */
+    zis_zimage_size size[2];
+    int passes;
+    zis_tensor v[2]; /* [C, h, w] velocities */
+    zis_sampler_step step;
+} loop;
+
+static zis_status make_pass(loop *l, zis_run *run, const zis_denoise_args *a, int i, zis_error *err)
+{
+    const zis_denoise_text *text = i ? &a->negative : &a->prompt;
+    int64_t width = zis_zimage_get_config(a->model)->cap_dim;
+    zis_tensor features = zis_run_alloc_2d(run, ZIS_DTYPE_F32, text->n, width);
+    zis_run_upload(run, &features, text->features);
+    zis_status st =
+        zis_zimage_prompt_make(a->model, run, &features, &l->prompt[i], NULL, NULL, err);
+    if (st) return st;
+    /* Positions depend on the padded length of the caption alone. */
+    if (i && l->prompt[i].cap.dim[0] == l->prompt[0].cap.dim[0]) {
+        l->size[i] = l->size[0];
+        return ZIS_OK;
+    }
+    return zis_zimage_size_make(a->model, run, a->h, a->w, &l->prompt[i], &l->size[i], err);
+}
+
+static zis_status prepare(loop *l, zis_run *run, const zis_denoise_args *a, zis_error *err)
+{
+    const zis_sampler *sampler = zis_sampler_at(a->sampler);
+    int64_t channels = zis_zimage_get_config(a->model)->in_channels;
+    float *taus = zis_mem_alloc((size_t)a->steps, sizeof *taus);
+    if (!taus) return zis_fail_nomem(err, "the time steps");
+    zis_schedule_taus(taus, a->sigmas, a->steps);
+    zis_status st = zis_zimage_times_make(a->model, run, taus, a->steps, &l->times, err);
+    free(taus);
+    l->passes = a->negative.n > 0 ? 2 : 1;
+    for (int i = 0; i < l->passes && !st; i++) st = make_pass(l, run, a, i, err);
+    if (st) return st;
+    l->step.z = zis_run_alloc_3d(run, ZIS_DTYPE_F32, channels, a->h, a->w);
+    for (int i = 0; i < l->passes; i++)
+        l->v[i] = zis_run_alloc_3d(run, ZIS_DTYPE_F32, channels, a->h, a->w);
+    for (int i = 0; i < sampler->keeps; i++)
+        l->step.keep[i] = zis_run_alloc_3d(run, ZIS_DTYPE_F32, channels, a->h, a->w);
+    l->step.v = l->v[0];
+    return zis_run_status(run, err);
+}
+
+static zis_status take_step(loop *l, zis_run *run, const zis_denoise_args *a, int i, zis_error *err)
+{
+    for (int p = 0; p < l->passes; p++) {
+        zis_status st = zis_zimage_step(a->model, run, &l->times, i, &l->size[p], &l->prompt[p],
+                                        &l->step.z, -1.0f, l->v[p], NULL, NULL, err);
+        if (st) return st;
+    }
+    if (l->passes == 2)
+        zis_guide(run,
+                  &(zis_guide_args){.y = l->v[0], .pos = l->v[0], .neg = l->v[1], .s = a->cfg});
+    l->step.index = i;
+    l->step.sigma = a->sigmas[i];
+    l->step.next = i + 1 < a->steps ? a->sigmas[i + 1] : 0.0f;
+    zis_sampler_at(a->sampler)->step(run, &l->step);
+    return zis_run_status(run, err);
+}
+
+zis_status zis_denoise_run(
+    zis_run *run, const zis_denoise_args *a, float *latents, zis_denoise_cost *cost, zis_error *err)
+{
+    loop l = {0};
+    zis_arena_mark mark = zis_arena_save(&run->scratch);
+    double flops = run->flops, bytes = run->bytes;
+    zis_status st = prepare(&l, run, a, err);
+    if (st) goto out;
+    if (cost) {
+        cost->embed_flops = run->flops - flops;
+        cost->embed_bytes = run->bytes - bytes;
+        flops = run->flops;
+        bytes = run->bytes;
+    }
+    zis_run_upload(run, &l.step.z, latents);
+    if (a->progress) a->progress(a->arg, 0);
+    int steps = run->dry ? 1 : a->steps;
+    for (int i = 0; i < steps && !st; i++) {
+        st = take_step(&l, run, a, i, err);
+        if (!st && a->progress) a->progress(a->arg, i + 1);
+    }
+    if (st) goto out;
+    if (cost) {
+        cost->step_flops = run->flops - flops;
+        cost->step_bytes = run->bytes - bytes;
+    }
+    zis_run_download(run, latents, &l.step.z);
+    st = zis_run_status(run, err);
+out:
+    zis_arena_restore(&run->scratch, mark);
+    return st;
+}

@@ -1,0 +1,47 @@
+/* denoise.h - from noise to clean latents: the loop over the steps, with guidance.
+ *
+ * What does not depend on the step (times, caption, positions) is made before the loop; the passes
+ * with and without the prompt share it where they can. Run dry, it counts one step of the loop.
+ *
+ * Threads: as the run. */
+#ifndef ZIS_PIPELINE_DENOISE_H
+#define ZIS_PIPELINE_DENOISE_H
+
+#include "kernels/run.h"
+#include "models/zimage/zimage.h"
+
+/* Features of a prompt on the host. */
+typedef struct zis_denoise_text {
+    const float *features; /* [n, cap_dim]; not read by a dry run */
+    int64_t n;             /* 0: this text is not used */
+} zis_denoise_text;
+
+typedef struct zis_denoise_args {
+    const zis_zimage *model;
+    zis_denoise_text prompt;
+    zis_denoise_text negative; /* n = 0: one pass, no guidance */
+    int64_t h, w;              /* of the latents */
+    const float *sigmas;       /* [steps] */
+    int steps;
+    int sampler; /* zis_sampler_id */
+    float cfg;
+    /* After `done` steps (0: before the first); may be NULL. */
+    void (*progress)(void *arg, int done);
+    void *arg;
+} zis_denoise_args;
+
+/* What a dry run counted: the work before the loop, and one step. */
+typedef struct zis_denoise_cost {
+    double embed_flops, embed_bytes;
+    double step_flops, step_bytes;
+} zis_denoise_cost;
+
+/* latents [C, h, w] on the host: noise (or a noisy picture) in, clean latents out; NULL in a dry
+ * run. Scratch is given back. cost may be NULL. */
+ZIS_MUST_USE zis_status zis_denoise_run(zis_run *run,
+                                        const zis_denoise_args *a,
+                                        float *latents,
+                                        zis_denoise_cost *cost,
+                                        zis_error *err);
+
+#endif
