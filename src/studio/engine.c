@@ -1,0 +1,313 @@
+/* One job: model, defaults, then picture after picture. */
+#include "studio/engine.h"
+
+#include "base/mem.h"
+#include "base/os.h"
+#include "kernels/run.h"
+#include "pipeline/features.h"
+#include "pipeline/model.h"
+#include "pipeline/recipe.h"
+#include "pipeline/txt2img.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FEATURES_ROOM 16
+
+/* A model that is loaded, by the names it was asked for. */
+typedef struct loaded {
+    char *key;
+    zis_model *model;
+} loaded;
+
+struct zis_engine {
+    zis_engine_options options;
+    zis_pool *pool;
+    zis_run run;
+    bool has_run;
+    zis_model_store *store;
+    zis_features *features;
+    loaded *models;
+    size_t n_models;
+};
+
+/* One job on its way. */
+typedef struct job {
+    zis_engine *e;
+    const zis_engine_hooks *hooks;
+    zis_engine_result *out;
+    zis_model *model;
+    int picture;
+} job;
+
+static const char *const stage_names[ZIS_ENGINE_STAGE_COUNT] = {
+    "load", "text", "encode", "control", "denoise", "decode", "total",
+};
+
+const char *zis_engine_stage_name(zis_engine_stage stage)
+{
+    return stage_names[stage];
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+zis_status zis_engine_create(zis_engine **out, const zis_engine_options *o, zis_error *err)
+{
+    zis_engine *e = zis_mem_zalloc(1, sizeof *e);
+    if (!e) return zis_fail_nomem(err, "the engine");
+    e->options = *o;
+    zis_status st = zis_pool_create(&e->pool, o->threads, err);
+    if (!st) st = zis_model_store_create(&e->store, err);
+    if (!st) st = zis_features_create(&e->features, FEATURES_ROOM, err);
+    if (st)
+        zis_engine_destroy(&e);
+    else
+        *out = e;
+    return st;
+}
+
+void zis_engine_destroy(zis_engine **engine)
+{
+    if (!engine || !*engine) return;
+    zis_engine *e = *engine;
+    if (e->has_run) zis_run_deinit(&e->run);
+    for (size_t i = 0; i < e->n_models; i++) {
+        free(e->models[i].key);
+        zis_model_close(&e->models[i].model);
+    }
+    free(e->models);
+    zis_features_destroy(&e->features);
+    zis_model_store_destroy(&e->store);
+    zis_pool_destroy(&e->pool);
+    free(e);
+    *engine = NULL;
+}
+
+void zis_engine_result_deinit(zis_engine_result *r)
+{
+    zis_request_deinit(&r->request);
+    free(r->model);
+    for (int i = 0; i < r->n_warnings; i++) free(r->warnings[i]);
+    *r = (zis_engine_result){0};
+}
+
+static void warn(zis_engine_result *r, char *text)
+{
+    if (text && r->n_warnings < ZIS_ENGINE_WARNINGS)
+        r->warnings[r->n_warnings++] = text;
+    else
+        free(text);
+}
+
+/* ---- models and device --------------------------------------------------------------------- */
+
+static zis_dtype math_of(const zis_request *r)
+{
+    return r->math == ZIS_MATH_F32    ? ZIS_DTYPE_F32
+           : r->math == ZIS_MATH_BF16 ? ZIS_DTYPE_BF16
+                                      : ZIS_DTYPE_COUNT;
+}
+
+/* The run of the job before is kept, with its memory, unless the arithmetic changes. */
+static zis_status ready_run(zis_engine *e, zis_dtype math, zis_error *err)
+{
+    zis_run fresh;
+    zis_run_options o = {
+        .device = e->options.device,
+        .isa = e->options.isa,
+        .pool = e->pool,
+        .math = math,
+    };
+    zis_status st = zis_run_init(&fresh, &o, err);
+    if (st) return st;
+    if (e->has_run && e->run.math == fresh.math) {
+        zis_run_deinit(&fresh);
+        return ZIS_OK;
+    }
+    if (e->has_run) zis_run_deinit(&e->run);
+    e->run = fresh;
+    e->has_run = true;
+    return ZIS_OK;
+}
+
+static char *key_of(const zis_request *r)
+{
+    const char *none = "";
+    return zis_mem_printf("%s\n%s\n%s\n%s", r->model, r->text_encoder ? r->text_encoder : none,
+                          r->vae ? r->vae : none, r->tokenizer ? r->tokenizer : none);
+}
+
+static zis_status add_model(zis_engine *e, char *key, zis_model *m, zis_error *err)
+{
+    loaded *list = zis_mem_resize(e->models, e->n_models + 1, sizeof *list);
+    if (!list) return zis_fail_nomem(err, "the list of models");
+    e->models = list;
+    list[e->n_models++] = (loaded){key, m};
+    return ZIS_OK;
+}
+
+static zis_status ready_model(zis_engine *e, const zis_request *r, zis_model **out, zis_error *err)
+{
+    zis_model_set set = {0};
+    zis_model *m = NULL;
+    char *key = key_of(r);
+    zis_status st = ZIS_OK;
+    if (!key) return zis_fail_nomem(err, "the list of models");
+    for (size_t i = 0; i < e->n_models && !m; i++)
+        if (strcmp(e->models[i].key, key) == 0) m = e->models[i].model;
+    if (m) goto out;
+    zis_model_query q = {
+        .model = r->model,
+        .path = {[ZIS_PART_TEXT_ENCODER] = r->text_encoder,
+                 [ZIS_PART_VAE] = r->vae,
+                 [ZIS_PART_TOKENIZER] = r->tokenizer},
+    };
+    st = zis_model_find(&set, &q, err);
+    if (!st) st = zis_model_open(&m, &set, e->store, err);
+    if (!st) st = add_model(e, key, m, err);
+    if (st)
+        zis_model_close(&m);
+    else
+        key = NULL;
+out:
+    if (!st) *out = m;
+    zis_model_set_deinit(&set);
+    free(key);
+    return st;
+}
+
+/* ---- one job ------------------------------------------------------------------------------- */
+
+static void report(const job *j, const char *stage, int step, int of, double left)
+{
+    if (!j->hooks->progress) return;
+    j->hooks->progress(j->hooks->arg, &(zis_engine_progress){stage, step, of, j->picture,
+                                                             j->out->request.batch, left});
+}
+
+static void on_progress(void *arg, const zis_progress *p)
+{
+    const job *j = arg;
+    double left = p->seconds_left;
+    /* The pictures to come take as long as the one before. */
+    int more = j->out->request.batch - j->picture - 1;
+    if (left >= 0 && more && j->picture)
+        left += more * (j->out->seconds[ZIS_ENGINE_DENOISE] + j->out->seconds[ZIS_ENGINE_DECODE]) /
+                j->picture;
+    else if (more)
+        left = -1;
+    report(j, zis_stage_name(p->stage), p->step, p->of, left);
+}
+
+/* The recipe names the model so that it is found again from any folder, where that is possible. */
+static zis_status settle_model_name(zis_request *r, const zis_model *m, zis_error *err)
+{
+    const char *name = m->set.hub_id ? m->set.hub_id : m->set.name;
+    if (!zis_model_preset_named(r->model) && !m->set.hub_id) return ZIS_OK;
+    return zis_request_set(r, zis_request_field("model"), "the model", name, err);
+}
+
+static zis_status hand_over(const job *j,
+                            int64_t seed,
+                            const zis_txt2img_result *made,
+                            zis_error *err)
+{
+    zis_recipe recipe = {0};
+    zis_request one = j->out->request; /* borrows its strings */
+    one.seed = seed;
+    one.batch = 1;
+    zis_status st = zis_recipe_make(&recipe, &one, j->out->device, err);
+    if (!st)
+        st = j->hooks->picture(
+            j->hooks->arg,
+            &(zis_engine_picture){j->picture, made->image, seed, recipe.parameters, recipe.json},
+            err);
+    zis_recipe_deinit(&recipe);
+    return st;
+}
+
+static void warn_of_cut(zis_engine_result *out, const char *what, size_t tokens)
+{
+    if (tokens > ZIS_TOKENIZER_MAX)
+        warn(out, zis_mem_printf("the %s has %zu tokens; only the first %d count", what, tokens,
+                                 ZIS_TOKENIZER_MAX));
+}
+
+static zis_status make_picture(job *j, zis_error *err)
+{
+    zis_engine_result *out = j->out;
+    zis_txt2img_result made = {0};
+    zis_request one = out->request; /* borrows its strings */
+    one.seed += j->picture;
+    zis_txt2img_hooks hooks = {.arg = j, .progress = on_progress};
+    zis_txt2img_job work = {
+        .model = j->model, .request = &one, .features = j->e->features, .hooks = &hooks};
+    zis_status st = zis_txt2img_run(&work, &j->e->run, &made, err);
+    if (st) return st;
+    out->seconds[ZIS_ENGINE_TEXT] += made.seconds[ZIS_STAGE_TEXT];
+    out->seconds[ZIS_ENGINE_DENOISE] +=
+        made.seconds[ZIS_STAGE_EMBED] + made.seconds[ZIS_STAGE_DENOISE];
+    out->seconds[ZIS_ENGINE_DECODE] += made.seconds[ZIS_STAGE_DECODE];
+    out->scratch_bytes = made.plan.scratch_most;
+    if (j->picture == 0) {
+        warn_of_cut(out, "prompt", made.prompt_tokens);
+        warn_of_cut(out, "negative prompt", made.negative_prompt_tokens);
+    }
+    st = hand_over(j, one.seed, &made, err);
+    zis_txt2img_result_deinit(&made);
+    return st;
+}
+
+static zis_status prepare(job *j, const zis_request *request, zis_error *err)
+{
+    zis_engine_result *out = j->out;
+    double start = zis_os_now();
+    zis_request *r = &out->request;
+    zis_status st = zis_request_copy(r, request, err);
+    if (st) return st;
+    report(j, "load", 0, 1, -1);
+    st = ready_model(j->e, r, &j->model, err);
+    if (!st) st = ready_run(j->e, math_of(r), err);
+    if (st) return st;
+    zis_request_defaults_apply(r, &j->model->set.defaults);
+    if (r->seed < 0) r->seed = zis_os_random();
+    st = zis_request_check(r, err);
+    if (!st) st = settle_model_name(r, j->model, err);
+    if (st) return st;
+    bool bf16 = j->e->run.math == ZIS_DTYPE_BF16;
+    r->math = bf16 ? ZIS_MATH_BF16 : ZIS_MATH_F32;
+    out->dtype = bf16 ? "bf16" : "f32";
+    out->device = j->e->run.backend->name;
+    out->isa = j->e->run.backend->isa(&j->e->run);
+    out->model = zis_mem_strdup(j->model->set.name);
+    if (!out->model) return zis_fail_nomem(err, "the result");
+    if (*r->negative_prompt && r->cfg == 1.0)
+        warn(out, zis_mem_strdup("the negative prompt is not used: guidance is off (cfg is 1)"));
+    out->seconds[ZIS_ENGINE_LOAD] = zis_os_now() - start;
+    report(j, "load", 1, 1, -1);
+    return ZIS_OK;
+}
+
+zis_status zis_engine_run(zis_engine *e,
+                          const zis_request *request,
+                          const zis_engine_hooks *hooks,
+                          const atomic_bool *cancel,
+                          zis_engine_result *out,
+                          zis_error *err)
+{
+    zis_engine_result result = {0};
+    job j = {.e = e, .hooks = hooks, .out = &result};
+    double start = zis_os_now();
+    zis_status st = prepare(&j, request, err);
+    e->run.cancel = cancel;
+    for (; j.picture < result.request.batch && !st; j.picture++) st = make_picture(&j, err);
+    e->run.cancel = NULL;
+    if (st) {
+        zis_engine_result_deinit(&result);
+        return st;
+    }
+    result.seconds[ZIS_ENGINE_TOTAL] = zis_os_now() - start;
+    result.peak_memory_bytes = zis_os_peak_rss();
+    *out = result;
+    return ZIS_OK;
+}
