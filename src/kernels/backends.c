@@ -1,10 +1,12 @@
 /* backends.c - the devices, one row each. */
+#include "kernels/cpu/cpu.h"
 #include "kernels/ref/ref.h"
 #include "kernels/run.h"
 
 #include <string.h>
 
 static const zis_backend *const table[] = {
+    &zis_backend_cpu,
     &zis_backend_ref,
     NULL,
 };

@@ -153,7 +153,7 @@ bool zis_check_gate_residual(zis_run *run, const zis_gate_residual_args *a)
         return false;
     if (!a->y.data) return true;
     return matrix(run, op, "y", &a->y) && same(run, op, &a->y, &a->x) &&
-           apart(run, op, &a->y, &a->x) && same_or_apart(run, op, &a->y, &a->o) &&
+           apart(run, op, &a->y, &a->x) && apart(run, op, &a->y, &a->o) &&
            vector(run, op, "next_w", a->next_w);
 }
 

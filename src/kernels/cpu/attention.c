@@ -1,0 +1,176 @@
+/* attention.c - softmax(q k' * scale) v in blocks, with a running maximum and sum (online softmax,
+ * Milakov and Gimelshein 2018; blocks as in FlashAttention).
+ *
+ * nr queries are the lanes of a panel; keys are the broadcast rows, so a score tile is [keys][nr]
+ * and the softmax of a query runs down its lane without any sum across a vector. Probabilities are
+ * already the panel of the second product, whose rows are the values, turned to [head_dim][keys]
+ * once per head.
+ *
+ * Two loops for the pool: pack keys and values of all heads; then (head, panel of queries). */
+#include "kernels/cpu/cpu.h"
+
+#include <math.h>
+
+/* Keys in a block: their scores, 512 x 32 floats, stay in the second-level cache. */
+#define KEY_BLOCK 512
+
+typedef struct attention_job {
+    const zis_micro *m;
+    const zis_attention_args *a;
+    zis_cpu_math math;
+    int64_t lq, lk, lk_padded; /* keys rounded up to an even number */
+    int64_t panels;            /* of queries, a head */
+    size_t k_row, v_row;       /* bytes: a key of head_dim; a value channel of all keys */
+    unsigned char *k;          /* [kv_heads][lk][k_row] */
+    unsigned char *v;          /* [kv_heads][head_dim][v_row] */
+    unsigned char *q;          /* [threads] panel */
+    size_t q_bytes;
+    float *s;         /* [threads][KEY_BLOCK][nr] */
+    unsigned char *p; /* [threads] pairs of probabilities; float32 ones stay in s */
+    float *o;         /* [threads][head_dim][nr] */
+    int chunks;       /* of keys, for packing */
+} attention_job;
+
+#define PACK_KEYS 64
+
+static void pack_task(void *arg, int index, int thread)
+{
+    (void)thread;
+    const attention_job *j = arg;
+    const zis_attention_args *a = j->a;
+    int64_t head = index / j->chunks, from = (int64_t)(index % j->chunks) * PACK_KEYS;
+    int64_t n = zis_min64(PACK_KEYS, j->lk - from);
+    int64_t d = a->head_dim;
+    const float *k = (const float *)a->k.data + head * d;
+    const float *v = (const float *)a->v.data + head * d;
+    for (int64_t i = from; i < from + n; i++)
+        zis_cpu_row(j->m, j->math, j->k + ((size_t)head * (size_t)j->lk + (size_t)i) * j->k_row,
+                    k + i * a->k.stride, ZIS_DTYPE_F32, d);
+    /* values: turned, a few channels at a time so that lines of both sides stay cached */
+    for (int64_t c = 0; c < d; c++) {
+        unsigned char *row = j->v + ((size_t)head * (size_t)d + (size_t)c) * j->v_row;
+        if (j->math == ZIS_CPU_BF16) {
+            uint16_t *to = (uint16_t *)(void *)row + from;
+            for (int64_t i = 0; i < n; i++)
+                to[i] = zis_f32_to_bf16(v[(from + i) * a->v.stride + c]);
+            if (from + n == j->lk && j->lk % 2) to[n] = 0;
+        } else {
+            float *to = (float *)(void *)row + from;
+            for (int64_t i = 0; i < n; i++) to[i] = v[(from + i) * a->v.stride + c];
+            if (j->math == ZIS_CPU_ROUNDED) j->m->round_bf16(to, n);
+        }
+    }
+}
+
+/* Keys after a query's own are hidden: lane l is query q0 + l. */
+static void hide_future(float *s, int nr, int64_t q0, int64_t k0, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t l = 0; l < nr && q0 + l < k0 + i; l++) s[i * nr + l] = -INFINITY;
+}
+
+static void attend_task(void *arg, int index, int thread)
+{
+    const attention_job *j = arg;
+    const zis_attention_args *a = j->a;
+    const zis_micro *m = j->m;
+    int nr = m->nr;
+    int64_t head = index / j->panels, q0 = index % j->panels * nr;
+    int64_t kv = head / (a->heads / a->kv_heads), d = a->head_dim;
+    int64_t lanes = zis_min64(nr, j->lq - q0);
+    unsigned char *q = j->q + (size_t)thread * j->q_bytes;
+    float *s = j->s + (int64_t)thread * KEY_BLOCK * nr;
+    uint16_t *p = (uint16_t *)(void *)(j->p + (size_t)thread * KEY_BLOCK * (size_t)nr * 2);
+    float *o = j->o + (int64_t)thread * d * nr;
+    float max[ZIS_MICRO_MAX_NR], old[ZIS_MICRO_MAX_NR], sum[ZIS_MICRO_MAX_NR];
+    const float *from = (const float *)a->q.data + q0 * a->q.stride + head * d;
+    if (j->math == ZIS_CPU_BF16) {
+        m->pack_bf16((uint16_t *)(void *)q, from, a->q.stride, (int)lanes, d, 1.0f);
+    } else {
+        m->pack_f32((float *)(void *)q, from, a->q.stride, (int)lanes, d, 1.0f);
+        if (j->math == ZIS_CPU_ROUNDED) m->round_bf16((float *)(void *)q, d * nr);
+    }
+    for (int l = 0; l < nr; l++) {
+        max[l] = -INFINITY;
+        sum[l] = 0;
+    }
+    int64_t keys = a->causal ? zis_min64(j->lk, q0 + lanes) : j->lk;
+    for (int64_t k0 = 0; k0 < keys; k0 += KEY_BLOCK) {
+        int64_t n = zis_min64(KEY_BLOCK, keys - k0);
+        zis_cpu_product score = {
+            .r = j->k + ((size_t)kv * (size_t)j->lk + (size_t)k0) * j->k_row,
+            .r_stride = (int64_t)j->k_row,
+            .v = q,
+            .c = s,
+            .rows = n,
+            .steps = j->math == ZIS_CPU_BF16 ? (d + 1) / 2 : d,
+            .vectors = zis_cpu_vectors(m, lanes),
+        };
+        zis_cpu_multiply(m, j->math, &score);
+        if (score.vectors == 1) /* the unused vector of each row holds what lay there before */
+            for (int64_t i = 0; i < n; i++) memset(s + i * nr + m->vl, 0, (size_t)m->vl * 4);
+        m->scale(s, a->scale, n * nr);
+        if (a->causal && k0 + n > q0) hide_future(s, nr, q0, k0, n);
+        memcpy(old, max, (size_t)nr * sizeof *max);
+        m->lane_max(max, s, n);
+        if (k0 > 0) {
+            for (int l = 0; l < nr; l++) old[l] -= max[l];
+            m->exp(old, old, nr);
+            m->lane_scale(o, old, d);
+            for (int l = 0; l < nr; l++) sum[l] *= old[l];
+        }
+        zis_cpu_product mix = {
+            .r = j->v + (size_t)kv * (size_t)d * j->v_row +
+                 (size_t)k0 * (j->math == ZIS_CPU_BF16 ? 2 : 4),
+            .r_stride = (int64_t)j->v_row,
+            .v = j->math == ZIS_CPU_BF16 ? (const unsigned char *)p : (const unsigned char *)s,
+            .c = o,
+            .rows = d,
+            .steps = j->math == ZIS_CPU_BF16 ? (n + 1) / 2 : n,
+            .vectors = score.vectors,
+            .add = k0 > 0,
+        };
+        if (j->math == ZIS_CPU_BF16) {
+            m->lane_exp_bf16(p, s, max, sum, n);
+        } else {
+            m->lane_exp(s, max, sum, n);
+            if (j->math == ZIS_CPU_ROUNDED) m->round_bf16(s, n * nr);
+        }
+        zis_cpu_multiply(m, j->math, &mix);
+    }
+    for (int l = 0; l < nr; l++) sum[l] = 1.0f / sum[l];
+    m->lane_scale(o, sum, d);
+    m->unpack((float *)a->o.data + q0 * a->o.stride + head * d, a->o.stride, o, (int)lanes, d);
+}
+
+void zis_cpu_attention(zis_run *run, const zis_attention_args *a)
+{
+    const zis_micro *m = zis_cpu_micro(run);
+    zis_arena_mark mark = zis_arena_save(&run->scratch);
+    size_t threads = (size_t)zis_pool_threads(run->pool), d = (size_t)a->head_dim;
+    attention_job j = {
+        .m = m,
+        .a = a,
+        .math = zis_cpu_math_of(run, false),
+        .lq = zis_tensor_rows(&a->q),
+        .lk = zis_tensor_rows(&a->k),
+    };
+    j.lk_padded = (j.lk + 1) / 2 * 2;
+    j.panels = zis_div_up(j.lq, m->nr);
+    j.chunks = (int)zis_div_up(j.lk, PACK_KEYS);
+    /* odd numbers of cache lines spread the rows over the sets */
+    j.k_row = zis_round_up(zis_cpu_row_bytes(j.math, a->head_dim), 64) | 64;
+    j.v_row = zis_round_up((size_t)j.lk_padded * (j.math == ZIS_CPU_BF16 ? 2 : 4), 64) | 64;
+    j.q_bytes = zis_round_up((d + 1) * (size_t)m->nr * 4, 64);
+    j.k = zis_run_alloc_bytes(run, (size_t)a->kv_heads * (size_t)j.lk * j.k_row);
+    j.v = zis_run_alloc_bytes(run, (size_t)a->kv_heads * d * j.v_row);
+    j.q = zis_run_alloc_bytes(run, threads * j.q_bytes);
+    j.s = zis_run_alloc_bytes(run, threads * KEY_BLOCK * (size_t)m->nr * 4);
+    j.p = zis_run_alloc_bytes(run, threads * KEY_BLOCK * (size_t)m->nr * 2);
+    j.o = zis_run_alloc_bytes(run, threads * d * (size_t)m->nr * 4);
+    if (!run->dry && run->status == ZIS_OK) {
+        zis_pool_for(run->pool, a->kv_heads * j.chunks, pack_task, &j);
+        zis_pool_for(run->pool, (int)(a->heads * j.panels), attend_task, &j);
+    }
+    zis_arena_restore(&run->scratch, mark);
+}

@@ -1,0 +1,40 @@
+/* conv.h - what the kinds of convolution share: geometry, norm factors, and the strip, a band of
+ * input rows with the zeros around it, normalised, in float32. */
+#ifndef ZIS_KERNELS_CPU_CONV_H
+#define ZIS_KERNELS_CPU_CONV_H
+
+#include "kernels/cpu/cpu.h"
+
+typedef struct zis_conv {
+    const zis_micro *m;
+    const zis_conv2d_args *a;
+    int64_t h, w, c; /* of x */
+    int64_t out_h, out_w, n;
+    int64_t k;           /* 1 or 3 */
+    int up;              /* 1 or 2 */
+    const float *norm_a; /* [c] factor and shift of the fused norm, or NULL */
+    const float *norm_b;
+    float *strip; /* [strip_rows][strip_cols][c] */
+    int64_t strip_rows, strip_cols;
+} zis_conv;
+
+/* Factor and shift per channel of a group norm: y = x * a + b. a, b: [C] each, scratch. */
+void zis_cpu_group_factors(zis_run *run,
+                           const zis_tensor *x,
+                           const float *w,
+                           const float *b,
+                           int groups,
+                           float eps,
+                           float *factor,
+                           float *shift);
+
+/* Fills the strip with the (upsampled, normalised) rows first .. first + strip_rows - 1 and columns
+ * -pad .. strip_cols - pad - 1; what lies outside the picture is zero. Threaded. */
+void zis_cpu_strip_fill(zis_run *run, const zis_conv *v, int64_t first, int64_t rows);
+
+/* 3x3, stride 1, by Winograd F(4x4, 3x3): float32 whatever the math. */
+void zis_cpu_conv_winograd(zis_run *run, zis_conv *v);
+/* Any kernel and stride, by products of gathered pixels. */
+void zis_cpu_conv_direct(zis_run *run, zis_conv *v);
+
+#endif

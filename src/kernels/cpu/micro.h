@@ -1,0 +1,137 @@
+/* micro.h - the CPU backend's inner loops, one table an instruction set.
+ *
+ * Everything that is worth vector instructions sits here; threads, blocking and shapes are the
+ * business of linear.c, attention.c, conv.c and rows.c, which are written once. The loops are
+ * written once, too: micro_impl.h is compiled for each instruction set with its vector length;
+ * what an instruction set does in its own way (bfloat16 products) replaces slots afterwards.
+ *
+ * One product serves all: a tile C[rows][nr] of float32 gains
+ *     C[i][j] += sum over k of R[i][k] * V[k][j],
+ * R row-major with any stride (its elements are broadcast), V a panel of nr = 2 * vl lanes. In
+ * linear, R is weights and V tokens; in attention R is keys (then values) and V queries (then
+ * probabilities); in convolutions R is pixels or tiles and V weights.
+ *
+ * Threads: constant tables. */
+#ifndef ZIS_KERNELS_CPU_MICRO_H
+#define ZIS_KERNELS_CPU_MICRO_H
+
+#include "tensor/dtype.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ZIS_MICRO_MAX_VL 16
+#define ZIS_MICRO_MAX_NR (2 * ZIS_MICRO_MAX_VL)
+
+/* A product of tiles; k counts elements (f32) or pairs of elements (bf16). */
+typedef struct zis_micro_gemm {
+    const void *r;        /* rows of float or uint16_t */
+    const void *v;        /* [k][nr] float, or [k][nr][2] uint16_t */
+    float *c;             /* [rows][nr] */
+    const void *ahead;    /* rows to be fetched into the cache meanwhile, or NULL */
+    int64_t r_stride;     /* bytes from one row of r to the next */
+    int64_t ahead_stride; /* the same for ahead, which has as many bytes in each row as r */
+    int64_t k;
+    int rows;    /* 1 .. mr */
+    int vectors; /* 1 or 2: lanes of the panel that are wanted, in vectors */
+    bool add;    /* C += instead of C = */
+} zis_micro_gemm;
+
+typedef struct zis_micro {
+    const char *isa;
+    int vl; /* floats in a vector */
+    int mr; /* most rows of a tile */
+    int nr; /* lanes of a panel, 2 * vl */
+    bool native_bf16;
+
+    void (*gemm_f32)(const zis_micro_gemm *g);
+    void (*gemm_bf16)(const zis_micro_gemm *g); /* NULL where products of bf16 are not native */
+
+    /* Products on registers alone, `rounds` times: the peak of the arithmetic, for the benchmark.
+     * Returns the floating point operations done. peak_bf16 is NULL like gemm_bf16. */
+    double (*peak_f32)(int64_t rounds);
+    double (*peak_bf16)(int64_t rounds);
+
+    /* n elements of F32, F16 or BF16 to float32; or to bfloat16, nearest even. */
+    void (*to_f32)(float *dst, const void *src, zis_dtype t, int64_t n);
+    void (*to_bf16)(uint16_t *dst, const void *src, zis_dtype t, int64_t n);
+    /* The same, rounded to bfloat16 but kept as float32. */
+    void (*round_bf16)(float *x, int64_t n);
+
+    /* Panel of `rows` (<= nr; the rest zeros) rows x[i][0..k), i a lane: v[kk][i]. `mul` scales. */
+    void (*pack_f32)(float *v, const float *x, int64_t stride, int rows, int64_t k, float mul);
+    /* Pairs: v[kk / 2][i][kk % 2]; an odd k is filled up with zeros. */
+    void (*pack_bf16)(uint16_t *v, const float *x, int64_t stride, int rows, int64_t k, float mul);
+    /* y[i][j] = c[j][i] for i < rows <= nr, j < cols: a tile back to rows of tokens. */
+    void (*unpack)(float *y, int64_t stride, const float *c, int rows, int64_t cols);
+    /* The same plus y: y[i][j] += c[j][i]. */
+    void (*unpack_add)(float *y, int64_t stride, const float *c, int rows, int64_t cols);
+
+    /* Elementwise over n floats. */
+    void (*silu)(float *y, const float *x, int64_t n);
+    void (*silu_mul)(float *y, const float *a, const float *b, int64_t n); /* silu(a) * b */
+    void (*add_scalar_rows)(float *c, const float *bias, int64_t rows); /* c[i][0..nr) += bias[i] */
+    void (*scale)(float *x, float m, int64_t n);
+
+    /* Rows of n: see ops.h. scale may be NULL. */
+    void (*rms_norm)(
+        float *y, const float *x, const float *w, const float *scale, float eps, int64_t n);
+    void (*gate_residual)(
+        float *x, const float *o, const float *w, const float *gate, float eps, int64_t n);
+    void (*layer_norm)(float *y, const float *x, const float *scale, float eps, int64_t n);
+    /* One row of heads: x[h * dim ..]; cos, sin of dim / 2; pairs or halves. */
+    void (*norm_rope)(float *x,
+                      const float *w,
+                      const float *cos,
+                      const float *sin,
+                      float eps,
+                      int heads,
+                      int dim,
+                      bool halves);
+
+    /* Attention: s[keys][nr], one query a lane. max[lane] = max(max[lane], max over keys). */
+    void (*lane_max)(float *max, const float *s, int64_t keys);
+    /* s = exp(s - max), sum[lane] += sum over keys. In place as float32. */
+    void (*lane_exp)(float *s, const float *max, float *sum, int64_t keys);
+    /* The same into pairs of bfloat16, p[key / 2][lane][key % 2]; odd keys are filled with 0. */
+    void (*lane_exp_bf16)(uint16_t *p, float *s, const float *max, float *sum, int64_t keys);
+    /* c[i][lane] *= f[lane] over rows. */
+    void (*lane_scale)(float *c, const float *f, int64_t rows);
+    void (*exp)(float *y, const float *x, int64_t n);
+
+    /* y = x * a + b per channel, then SiLU if wanted. */
+    void (*norm_apply)(
+        float *y, const float *x, const float *a, const float *b, bool silu, int64_t n);
+    /* sum[c] += x[r][c], sq[c] += x[r][c]^2 over `rows` dense rows of n channels. */
+    void (*moments)(double *sum, double *sq, const float *x, int64_t rows, int64_t n);
+
+    /* Winograd F(4x4, 3x3), channels contiguous. d[36] pointers to n channels (6x6 pixels); the
+     * results go to v + p * plane, p = 0..35. */
+    void (*wino_input)(float *v, int64_t plane, const float *const *d, int64_t n);
+    /* m + p * plane, n channels -> y[16] pointers (4x4 pixels; NULL = outside), plus bias, plus add
+     * (the same pixels of another map; NULL = none). */
+    void (*wino_output)(float *const *y,
+                        const float *m,
+                        int64_t plane,
+                        const float *bias,
+                        const float *const *add,
+                        int64_t n);
+    /* g[9][n] (3x3 taps, n lanes) -> u + p * plane. */
+    void (*wino_weight)(float *u, int64_t plane, const float *g, int64_t n);
+} zis_micro;
+
+extern const zis_micro zis_micro_c;
+#if defined(__x86_64__)
+extern const zis_micro zis_micro_avx2;
+extern const zis_micro zis_micro_avx512;
+extern const zis_micro zis_micro_avx512bf16;
+#endif
+
+/* The tables that this machine can run, best first: fills list (room for 8), returns the count. */
+int zis_micro_list(const zis_micro **list);
+/* The best one that is no better than `limit` (NULL: the best); NULL when the name is unknown or
+ * this machine lacks it. */
+const zis_micro *zis_micro_pick(const char *limit);
+
+#endif

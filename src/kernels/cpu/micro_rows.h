@@ -1,0 +1,406 @@
+/* micro_rows.h - second half of micro_impl.h: norms, attention lanes, convolution transforms, and
+ * the table. Included by micro_impl.h's includers only, after it. */
+
+/* ---- elementwise ------------------------------------------------------------------------------
+ */
+static void silu(float *y, const float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) store(y + i, silu_v(load(x + i)));
+    if (i < n) store_part(y + i, silu_v(load_part(x + i, n - i, 0)), n - i);
+}
+
+static void silu_mul(float *y, const float *a, const float *b, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) store(y + i, silu_v(load(a + i)) * load(b + i));
+    if (i < n)
+        store_part(y + i, silu_v(load_part(a + i, n - i, 0)) * load_part(b + i, n - i, 0), n - i);
+}
+
+static void add_scalar_rows(float *c, const float *bias, int64_t rows)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        store(c + i * NR, load(c + i * NR) + bias[i]);
+        store(c + i * NR + VL, load(c + i * NR + VL) + bias[i]);
+    }
+}
+
+static void exp_rows(float *y, const float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) store(y + i, exp_v(load(x + i)));
+    if (i < n) store_part(y + i, exp_v(load_part(x + i, n - i, 0)), n - i);
+}
+
+static void scale_rows(float *x, float m, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) store(x + i, load(x + i) * m);
+    for (; i < n; i++) x[i] *= m;
+}
+
+/* ---- norms ------------------------------------------------------------------------------------
+ */
+/* Four sums side by side hide the latency and halve the rounding error. */
+ALWAYS float sum_squares(const float *x, int64_t n)
+{
+    vf s[4] = {{0}};
+    int64_t i = 0;
+    for (; i + 4 * VL <= n; i += 4 * VL)
+        for (int j = 0; j < 4; j++) {
+            vf v = load(x + i + j * VL);
+            s[j] += v * v;
+        }
+    for (; i + VL <= n; i += VL) {
+        vf v = load(x + i);
+        s[0] += v * v;
+    }
+    if (i < n) {
+        vf v = load_part(x + i, n - i, 0);
+        s[1] += v * v;
+    }
+    return sum_f((s[0] + s[1]) + (s[2] + s[3]));
+}
+
+static void rms_norm(
+    float *y, const float *x, const float *w, const float *scale, float eps, int64_t n)
+{
+    float r = 1.0f / sqrtf(sum_squares(x, n) / (float)n + eps);
+    int64_t i = 0;
+    if (scale) {
+        for (; i + VL <= n; i += VL) store(y + i, load(x + i) * r * load(w + i) * load(scale + i));
+        for (; i < n; i++) y[i] = x[i] * r * w[i] * scale[i];
+    } else {
+        for (; i + VL <= n; i += VL) store(y + i, load(x + i) * r * load(w + i));
+        for (; i < n; i++) y[i] = x[i] * r * w[i];
+    }
+}
+
+static void gate_residual(
+    float *x, const float *o, const float *w, const float *gate, float eps, int64_t n)
+{
+    float r = 1.0f / sqrtf(sum_squares(o, n) / (float)n + eps);
+    int64_t i = 0;
+    if (gate) {
+        for (; i + VL <= n; i += VL)
+            store(x + i, load(x + i) + load(gate + i) * (load(o + i) * r * load(w + i)));
+        for (; i < n; i++) x[i] += gate[i] * (o[i] * r * w[i]);
+    } else {
+        for (; i + VL <= n; i += VL) store(x + i, load(x + i) + load(o + i) * r * load(w + i));
+        for (; i < n; i++) x[i] += o[i] * r * w[i];
+    }
+}
+
+static void layer_norm(float *y, const float *x, const float *scale, float eps, int64_t n)
+{
+    vf s = {0}, q = {0};
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) s += load(x + i);
+    if (i < n) s += load_part(x + i, n - i, 0);
+    float mean = sum_f(s) / (float)n;
+    for (i = 0; i + VL <= n; i += VL) {
+        vf d = load(x + i) - mean;
+        q += d * d;
+    }
+    if (i < n) {
+        vf d = load_part(x + i, n - i, mean) - mean;
+        q += d * d;
+    }
+    float r = 1.0f / sqrtf(sum_f(q) / (float)n + eps);
+    for (i = 0; i + VL <= n; i += VL) {
+        vf v = (load(x + i) - mean) * r;
+        store(y + i, scale ? v * load(scale + i) : v);
+    }
+    for (; i < n; i++) y[i] = (x[i] - mean) * r * (scale ? scale[i] : 1.0f);
+}
+
+static void norm_rope(float *x,
+                      const float *w,
+                      const float *cos,
+                      const float *sin,
+                      float eps,
+                      int heads,
+                      int dim,
+                      bool halves)
+{
+    int half = dim / 2;
+    for (int h = 0; h < heads; h++, x += dim) {
+        float r = 1.0f / sqrtf(sum_squares(x, dim) / (float)dim + eps);
+        int m = 0;
+        if (halves) {
+            for (; m + VL <= half; m += VL) {
+                vf a = load(x + m) * r * load(w + m);
+                vf b = load(x + half + m) * r * load(w + half + m);
+                vf c = load(cos + m), s = load(sin + m);
+                store(x + m, a * c - b * s);
+                store(x + half + m, b * c + a * s);
+            }
+            for (; m < half; m++) {
+                float a = x[m] * r * w[m], b = x[half + m] * r * w[half + m];
+                x[m] = a * cos[m] - b * sin[m];
+                x[half + m] = b * cos[m] + a * sin[m];
+            }
+        } else {
+            for (; m + VL <= half; m += VL) {
+                vf p = load(x + 2 * m) * r * load(w + 2 * m);
+                vf q = load(x + 2 * m + VL) * r * load(w + 2 * m + VL);
+                vf c = load(cos + m), s = load(sin + m);
+                /* [re im re im ...]: cosines doubled, sines doubled with signs, pairs swapped */
+                vf c0 = LOW(c, c), c1 = HIGH(c, c);
+                vf s0 = LOW(-s, s), s1 = HIGH(-s, s);
+#if VL == 4
+#define SWAP(a) __builtin_shufflevector(a, a, 1, 0, 3, 2)
+#elif VL == 8
+#define SWAP(a) __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6)
+#else
+#define SWAP(a) __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+#endif
+                store(x + 2 * m, p * c0 + SWAP(p) * s0);
+                store(x + 2 * m + VL, q * c1 + SWAP(q) * s1);
+            }
+            for (; m < half; m++) {
+                float a = x[2 * m] * r * w[2 * m], b = x[2 * m + 1] * r * w[2 * m + 1];
+                x[2 * m] = a * cos[m] - b * sin[m];
+                x[2 * m + 1] = a * sin[m] + b * cos[m];
+            }
+        }
+    }
+}
+
+/* ---- attention, one query a lane ----------------------------------------------------------------
+ */
+static void lane_max(float *max, const float *s, int64_t keys)
+{
+    vf m0 = load(max), m1 = load(max + VL);
+    for (int64_t i = 0; i < keys; i++) {
+        m0 = max_f(m0, load(s + i * NR));
+        m1 = max_f(m1, load(s + i * NR + VL));
+    }
+    store(max, m0);
+    store(max + VL, m1);
+}
+
+static void lane_exp(float *s, const float *max, float *sum, int64_t keys)
+{
+    for (int half = 0; half < NR; half += VL) {
+        vf m = load(max + half), t = load(sum + half);
+        for (int64_t i = 0; i < keys; i++) {
+            vf e = exp_v(load(s + i * NR + half) - m);
+            t += e;
+            store(s + i * NR + half, e);
+        }
+        store(sum + half, t);
+    }
+}
+
+static void lane_exp_bf16(uint16_t *p, float *s, const float *max, float *sum, int64_t keys)
+{
+    for (int half = 0; half < NR; half += VL) {
+        vf m = load(max + half), t = load(sum + half);
+        for (int64_t i = 0; i < keys; i += 2) {
+            vf a = exp_v(load(s + i * NR + half) - m);
+            vf b = {0};
+            if (i + 1 < keys) b = exp_v(load(s + (i + 1) * NR + half) - m);
+            vu lo = bf16_bits(a), hi = bf16_bits(b);
+            /* the sum of what is multiplied, so that the weights still add up to 1 */
+            t += as_f(lo) + as_f(hi);
+            *(vu_mem *)(p + (i / 2 * NR + half) * 2) = (lo >> 16) | hi;
+        }
+        store(sum + half, t);
+    }
+}
+
+static void lane_scale(float *c, const float *f, int64_t rows)
+{
+    vf f0 = load(f), f1 = load(f + VL);
+    for (int64_t i = 0; i < rows; i++) {
+        store(c + i * NR, load(c + i * NR) * f0);
+        store(c + i * NR + VL, load(c + i * NR + VL) * f1);
+    }
+}
+
+/* ---- group norm
+ * ------------------------------------------------------------------------------------ */
+static void norm_apply(
+    float *y, const float *x, const float *a, const float *b, bool with_silu, int64_t n)
+{
+    int64_t i = 0;
+    if (with_silu) {
+        for (; i + VL <= n; i += VL) store(y + i, silu_v(load(x + i) * load(a + i) + load(b + i)));
+        if (i < n)
+            store_part(y + i,
+                       silu_v(load_part(x + i, n - i, 0) * load_part(a + i, n - i, 0) +
+                              load_part(b + i, n - i, 0)),
+                       n - i);
+    } else {
+        for (; i + VL <= n; i += VL) store(y + i, load(x + i) * load(a + i) + load(b + i));
+        for (; i < n; i++) y[i] = x[i] * a[i] + b[i];
+    }
+}
+
+/* Eight rows at a time, so that the sums are loaded and stored once for eight values. */
+static void moments(double *sum, double *sq, const float *x, int64_t rows, int64_t n)
+{
+    for (int64_t from = 0; from < rows; from += 8) {
+        int64_t to = from + 8 < rows ? from + 8 : rows;
+        int64_t i = 0;
+        for (; i + VL <= n; i += VL) {
+            vd s, q;
+            memcpy(&s, sum + i, sizeof s);
+            memcpy(&q, sq + i, sizeof q);
+            for (int64_t r = from; r < to; r++) {
+                vd v = __builtin_convertvector(load(x + r * n + i), vd);
+                s += v;
+                q += v * v;
+            }
+            memcpy(sum + i, &s, sizeof s);
+            memcpy(sq + i, &q, sizeof q);
+        }
+        for (; i < n; i++)
+            for (int64_t r = from; r < to; r++) {
+                double v = (double)x[r * n + i];
+                sum[i] += v;
+                sq[i] += v * v;
+            }
+    }
+}
+
+/* ---- Winograd F(4x4, 3x3) (Lavin and Gray 2015, points 0, 1, -1, 2, -2, infinity)
+ * -------------------- */
+/* B' d: six values to six. */
+ALWAYS void wino_b(vf *o, const vf *d)
+{
+    vf t0 = d[4] - 4.0f * d[2], t1 = d[3] - 4.0f * d[1];
+    vf t2 = d[4] - d[2], t3 = 2.0f * (d[3] - d[1]);
+    o[0] = 4.0f * d[0] - 5.0f * d[2] + d[4];
+    o[1] = t0 + t1;
+    o[2] = t0 - t1;
+    o[3] = t2 + t3;
+    o[4] = t2 - t3;
+    o[5] = 4.0f * d[1] - 5.0f * d[3] + d[5];
+}
+
+ALWAYS void wino_input_lanes(float *v, int64_t plane, const vf *d)
+{
+    vf t[36];
+    for (int j = 0; j < 6; j++) { /* columns */
+        vf in[6], out[6];
+        for (int i = 0; i < 6; i++) in[i] = d[i * 6 + j];
+        wino_b(out, in);
+        for (int i = 0; i < 6; i++) t[i * 6 + j] = out[i];
+    }
+    for (int i = 0; i < 6; i++) {
+        vf out[6];
+        wino_b(out, t + i * 6);
+        for (int j = 0; j < 6; j++) store(v + (i * 6 + j) * plane, out[j]);
+    }
+}
+
+static void wino_input(float *v, int64_t plane, const float *const *d, int64_t n)
+{
+    int64_t c = 0;
+    vf in[36];
+    for (; c + VL <= n; c += VL) {
+        for (int p = 0; p < 36; p++) in[p] = load(d[p] + c);
+        wino_input_lanes(v + c, plane, in);
+    }
+    if (c < n) {
+        float part[36 * VL];
+        for (int p = 0; p < 36; p++) in[p] = load_part(d[p] + c, n - c, 0);
+        wino_input_lanes(part, VL, in);
+        for (int p = 0; p < 36; p++)
+            for (int64_t i = 0; i < n - c; i++) v[p * plane + c + i] = part[p * VL + i];
+    }
+}
+
+/* A' m: six values to four. */
+ALWAYS void wino_a(vf *o, const vf *m)
+{
+    vf s1 = m[1] + m[2], d1 = m[1] - m[2], s2 = m[3] + m[4], d2 = m[3] - m[4];
+    o[0] = m[0] + s1 + s2;
+    o[1] = d1 + 2.0f * d2;
+    o[2] = s1 + 4.0f * s2;
+    o[3] = d1 + 8.0f * d2 + m[5];
+}
+
+static void wino_output(float *const *y,
+                        const float *m,
+                        int64_t plane,
+                        const float *bias,
+                        const float *const *add,
+                        int64_t n)
+{
+    for (int64_t c = 0; c < n; c += VL) {
+        int64_t left = n - c;
+        vf t[24];
+        for (int j = 0; j < 6; j++) {
+            vf in[6], out[4];
+            for (int i = 0; i < 6; i++) in[i] = load(m + (i * 6 + j) * plane + c);
+            wino_a(out, in);
+            for (int i = 0; i < 4; i++) t[i * 6 + j] = out[i];
+        }
+        vf b = !bias ? (vf){0} : left >= VL ? load(bias + c) : load_part(bias + c, left, 0);
+        for (int i = 0; i < 4; i++) {
+            vf out[4];
+            wino_a(out, t + i * 6);
+            for (int j = 0; j < 4; j++) {
+                float *to = y[i * 4 + j];
+                if (!to) continue;
+                const float *plus = add ? add[i * 4 + j] : NULL;
+                vf o = out[j] + b;
+                if (left >= VL) {
+                    if (plus) o += load(plus + c);
+                    store(to + c, o);
+                } else {
+                    if (plus) o += load_part(plus + c, left, 0);
+                    store_part(to + c, o, left);
+                }
+            }
+        }
+    }
+}
+
+/* G g: three values to six. */
+ALWAYS void wino_g(vf *o, const vf *g)
+{
+    const float a = 1.0f / 6.0f, b = 1.0f / 12.0f, c = 1.0f / 24.0f;
+    vf even = g[0] + g[2], t = c * g[0] + a * g[2];
+    o[0] = 0.25f * g[0];
+    o[1] = -a * (even + g[1]);
+    o[2] = -a * (even - g[1]);
+    o[3] = t + b * g[1];
+    o[4] = t - b * g[1];
+    o[5] = g[2];
+}
+
+static void wino_weight(float *u, int64_t plane, const float *g, int64_t n)
+{
+    for (int64_t c = 0; c + VL <= n; c += VL) {
+        vf t[18];
+        for (int j = 0; j < 3; j++) {
+            vf in[3], out[6];
+            for (int i = 0; i < 3; i++) in[i] = load(g + (i * 3 + j) * n + c);
+            wino_g(out, in);
+            for (int i = 0; i < 6; i++) t[i * 3 + j] = out[i];
+        }
+        for (int i = 0; i < 6; i++) {
+            vf out[6];
+            wino_g(out, t + i * 3);
+            for (int j = 0; j < 6; j++) store(u + (i * 6 + j) * plane + c, out[j]);
+        }
+    }
+}
+
+/* ---- the table
+ * --------------------------------------------------------------------------------------- */
+#define MICRO_TABLE(isa_name)                                                                      \
+    .isa = isa_name, .vl = VL, .mr = MR, .nr = NR, .gemm_f32 = gemm_f32, .peak_f32 = peak_f32,     \
+    .to_f32 = to_f32, .to_bf16 = to_bf16, .round_bf16 = round_bf16, .pack_f32 = pack_f32,          \
+    .pack_bf16 = pack_bf16, .unpack = unpack, .unpack_add = unpack_add, .silu = silu,              \
+    .silu_mul = silu_mul, .add_scalar_rows = add_scalar_rows, .scale = scale_rows,                 \
+    .rms_norm = rms_norm, .gate_residual = gate_residual, .layer_norm = layer_norm,                \
+    .norm_rope = norm_rope, .lane_max = lane_max, .lane_exp = lane_exp,                            \
+    .lane_exp_bf16 = lane_exp_bf16, .lane_scale = lane_scale, .exp = exp_rows,                     \
+    .norm_apply = norm_apply, .moments = moments, .wino_input = wino_input,                        \
+    .wino_output = wino_output, .wino_weight = wino_weight

@@ -1,0 +1,481 @@
+/* cpu.c - every operation of the CPU backend against the oracle: odd sizes, views, all instruction
+ * sets of this machine, one to three threads, both types of products. Guard values around the
+ * outputs catch writes outside. */
+#include "kernels/cpu/micro.h"
+#include "kernels/run.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define GUARD 12345.0f
+
+/* The machine that is under test and the oracle. */
+typedef struct bench {
+    zis_run cpu, ref;
+    const char *isa;
+    zis_dtype math;
+    int threads;
+    uint32_t seed;
+    float *blocks[64];
+    int n_blocks;
+} bench;
+
+static float next(bench *b)
+{
+    b->seed = b->seed * 1664525u + 1013904223u;
+    return (float)(b->seed >> 8) / 8388608.0f - 1.0f;
+}
+
+/* rows x cols in rows of `stride`, with guards in the gaps and around; random or guard inside. */
+static zis_tensor matrix(bench *b, int64_t rows, int64_t cols, int64_t gap, bool random)
+{
+    int64_t stride = cols + gap, n = rows * stride + 64;
+    float *p = malloc((size_t)n * sizeof *p);
+    assert_non_null(p);
+    assert_true(b->n_blocks < 64);
+    b->blocks[b->n_blocks++] = p;
+    for (int64_t i = 0; i < n; i++) p[i] = GUARD;
+    zis_tensor t = zis_tensor_2d(p + 32, ZIS_DTYPE_F32, rows, cols);
+    t.stride = stride;
+    for (int64_t i = 0; random && i < rows; i++)
+        for (int64_t j = 0; j < cols; j++) ((float *)t.data)[i * stride + j] = next(b);
+    return t;
+}
+
+static zis_tensor cube(bench *b, int64_t h, int64_t w, int64_t c, bool random)
+{
+    zis_tensor t = matrix(b, h * w, c, 0, random);
+    return zis_tensor_reshape_3d(&t, h, w, c);
+}
+
+static float *vector(bench *b, int64_t n, float around)
+{
+    zis_tensor t = matrix(b, 1, n, 0, true);
+    float *p = t.data;
+    for (int64_t i = 0; i < n; i++) p[i] = around + 0.3f * p[i];
+    return p;
+}
+
+/* A weight of n x k in the given type, at an odd address. */
+static zis_weight weight(bench *b, int64_t n, int64_t k, zis_dtype t, float amp)
+{
+    zis_tensor raw = matrix(b, n, k + 1, 0, false);
+    unsigned char *p = (unsigned char *)raw.data + (t == ZIS_DTYPE_F32 ? 4 : 2);
+    for (int64_t i = 0; i < n * k; i++) {
+        float v = amp * next(b);
+        uint16_t h = t == ZIS_DTYPE_BF16 ? zis_f32_to_bf16(v) : zis_f32_to_f16(v);
+        if (t == ZIS_DTYPE_F32)
+            memcpy(p + i * 4, &v, 4);
+        else
+            memcpy(p + i * 2, &h, 2);
+    }
+    zis_weight w = {.t = zis_tensor_2d(p, t, n, k), .name = "w"};
+    return w;
+}
+
+static zis_tensor clone(bench *b, const zis_tensor *t)
+{
+    int64_t rows = zis_tensor_rows(t), stride = t->stride, n = rows * stride + 64;
+    float *p = malloc((size_t)n * sizeof *p);
+    assert_non_null(p);
+    assert_true(b->n_blocks < 64);
+    b->blocks[b->n_blocks++] = p;
+    memcpy(p, (float *)t->data - 32, (size_t)n * sizeof *p);
+    zis_tensor c = *t;
+    c.data = p + 32;
+    return c;
+}
+
+static void done(bench *b)
+{
+    while (b->n_blocks) free(b->blocks[--b->n_blocks]);
+}
+
+/* rel_l2 of a against b, and guards of a. */
+static void compare(
+    bench *b, const char *what, const zis_tensor *a, const zis_tensor *ref, double bound)
+{
+    const float *p = a->data, *q = ref->data;
+    int64_t rows = zis_tensor_rows(a), cols = zis_tensor_cols(a);
+    double num = 0, den = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < cols; j++) {
+            double x = (double)p[i * a->stride + j], y = (double)q[i * ref->stride + j];
+            num += (x - y) * (x - y);
+            den += y * y;
+        }
+        for (int64_t j = cols; j < a->stride && i + 1 < rows; j++)
+            if (p[i * a->stride + j] != GUARD)
+                fail_msg("%s: wrote into the gap of row %d", what, (int)i);
+    }
+    for (int j = 1; j <= 32; j++) {
+        if (p[-j] != GUARD) fail_msg("%s: wrote before the start", what);
+        if (p[(rows - 1) * a->stride + cols - 1 + j] != GUARD)
+            fail_msg("%s: wrote behind the end", what);
+    }
+    double e = sqrt(num / (den > 0 ? den : 1));
+    if (!(e <= bound))
+        fail_msg("%s on %s, %s, %d threads: error %.3g over %.3g", what, b->isa,
+                 b->math == ZIS_DTYPE_BF16 ? "bf16" : "f32", b->threads, e, bound);
+}
+
+/* Bound of products in this math against the oracle in the same math: order of the sums alone. */
+static double product_bound(const bench *b)
+{
+    return b->math == ZIS_DTYPE_BF16 ? 3e-3 : 2e-6;
+}
+
+/* Plans by a dry run, reserves, runs; then the oracle. */
+#define RUN(b, slot, on_cpu, on_ref)                                                               \
+    do {                                                                                           \
+        zis_run dry;                                                                               \
+        zis_error err;                                                                             \
+        zis_run_init_dry(&dry, &(b)->cpu);                                                         \
+        zis_##slot(&dry, on_cpu);                                                                  \
+        if (zis_run_status(&dry, &err)) fail_msg("dry " #slot ": %s", err.text);                   \
+        if (zis_run_reserve(&(b)->cpu, dry.scratch.peak, &err)) fail_msg("%s", err.text);          \
+        zis_##slot(&(b)->cpu, on_cpu);                                                             \
+        if (zis_run_status(&(b)->cpu, &err)) fail_msg(#slot ": %s", err.text);                     \
+        zis_run_init_dry(&dry, &(b)->ref);                                                         \
+        zis_##slot(&dry, on_ref);                                                                  \
+        if (zis_run_reserve(&(b)->ref, dry.scratch.peak, &err)) fail_msg("%s", err.text);          \
+        zis_##slot(&(b)->ref, on_ref);                                                             \
+        if (zis_run_status(&(b)->ref, &err)) fail_msg("ref " #slot ": %s", err.text);              \
+    } while (0)
+
+static void linear_case(
+    bench *b, int64_t m, int64_t n, int64_t k, zis_dtype t, zis_epilogue e, int n_w)
+{
+    zis_weight w[3];
+    int64_t cols = 0;
+    for (int i = 0; i < n_w; i++) {
+        int64_t rows = e == ZIS_EPILOGUE_SILU_MUL ? n : n + i;
+        w[i] = weight(b, rows, k, t, 1.0f / sqrtf((float)k));
+        cols += rows;
+    }
+    if (e == ZIS_EPILOGUE_SILU_MUL) cols = n;
+    zis_tensor x = matrix(b, m, k, 3, true), y = matrix(b, m, cols, 5, e == ZIS_EPILOGUE_ADD);
+    zis_linear_args a = {.y = y, .x = x, .n_w = n_w, .epilogue = e};
+    for (int i = 0; i < n_w; i++) a.w[i] = &w[i];
+    if (e != ZIS_EPILOGUE_SILU_MUL) a.bias = vector(b, cols, 0);
+    zis_linear_args r = a;
+    r.y = clone(b, &y);
+    RUN(b, linear, &a, &r);
+    char what[100];
+    snprintf(what, sizeof what, "linear %dx%dx%d %s epilogue %d of %d", (int)m, (int)n, (int)k,
+             zis_dtype_get(t)->name, (int)e, n_w);
+    compare(b, what, &a.y, &r.y, product_bound(b));
+    done(b);
+}
+
+static void test_linear(bench *b)
+{
+    static const zis_dtype types[] = {ZIS_DTYPE_F32, ZIS_DTYPE_BF16, ZIS_DTYPE_F16};
+    for (int t = 0; t < 3; t++) {
+        linear_case(b, 1, 1, 1, types[t], ZIS_EPILOGUE_NONE, 1);
+        linear_case(b, 1, 33, 63, types[t], ZIS_EPILOGUE_SILU, 1);
+        linear_case(b, 15, 257, 65, types[t], ZIS_EPILOGUE_ADD, 1);
+        linear_case(b, 32, 100, 256, types[t], ZIS_EPILOGUE_NONE, 3);
+        linear_case(b, 65, 77, 513, types[t], ZIS_EPILOGUE_NONE, 2);
+        linear_case(b, 97, 130, 1030, types[t], ZIS_EPILOGUE_SILU_MUL, 2);
+        linear_case(b, 20, 50, 128, types[t], ZIS_EPILOGUE_SILU_MUL, 2);
+    }
+}
+
+static void attention_case(
+    bench *b, int64_t lq, int64_t lk, int heads, int kv, int d, bool causal, float amp)
+{
+    zis_tensor q = matrix(b, lq, heads * d, 7, true), k = matrix(b, lk, kv * d, 9, true);
+    zis_tensor v = matrix(b, lk, kv * d, 1, true), o = matrix(b, lq, heads * d, 2, false);
+    for (int64_t i = 0; i < lq; i++)
+        for (int64_t j = 0; j < heads * d; j++) ((float *)q.data)[i * q.stride + j] *= amp;
+    zis_attention_args a = {.o = o,
+                            .q = q,
+                            .k = k,
+                            .v = v,
+                            .heads = heads,
+                            .kv_heads = kv,
+                            .head_dim = d,
+                            .scale = 1.0f / sqrtf((float)d),
+                            .causal = causal};
+    zis_attention_args r = a;
+    r.o = clone(b, &o);
+    RUN(b, attention, &a, &r);
+    char what[100];
+    snprintf(what, sizeof what, "attention %dx%d heads %d/%d dim %d", (int)lq, (int)lk, heads, kv,
+             d);
+    compare(b, what, &a.o, &r.o, b->math == ZIS_DTYPE_BF16 ? 6e-3 : 3e-6);
+    done(b);
+}
+
+static void test_attention(bench *b)
+{
+    attention_case(b, 1, 1, 1, 1, 8, false, 1);
+    attention_case(b, 33, 33, 3, 3, 40, false, 3);
+    attention_case(b, 65, 65, 8, 2, 64, true, 3);
+    attention_case(b, 7, 63, 2, 1, 63, false, 10);
+    attention_case(b, 20, 1100, 2, 2, 128, false, 20);
+    attention_case(b, 600, 600, 1, 1, 16, true, 5);
+}
+
+static void test_norms(bench *b)
+{
+    static const int64_t widths[] = {1, 63, 65, 257, 384};
+    for (int i = 0; i < 5; i++) {
+        int64_t n = widths[i], m = 19;
+        zis_rms_norm_args a = {.y = matrix(b, m, n, 3, false),
+                               .x = matrix(b, m, n, 1, true),
+                               .w = vector(b, n, 1),
+                               .scale = i % 2 ? vector(b, n, 1) : NULL,
+                               .eps = 1e-5f};
+        zis_rms_norm_args r = a;
+        r.y = clone(b, &a.y);
+        RUN(b, rms_norm, &a, &r);
+        compare(b, "rms_norm", &a.y, &r.y, 5e-7);
+        zis_gate_residual_args g = {.x = matrix(b, m, n, 2, true),
+                                    .o = a.x,
+                                    .w = a.w,
+                                    .y = i % 2 ? matrix(b, m, n, 1, false) : (zis_tensor){0},
+                                    .gate = i % 3 ? vector(b, n, 0) : NULL,
+                                    .next_w = a.w,
+                                    .next_scale = a.scale,
+                                    .eps = 1e-5f};
+        zis_gate_residual_args h = g;
+        h.x = clone(b, &g.x);
+        if (g.y.data) h.y = clone(b, &g.y);
+        RUN(b, gate_residual, &g, &h);
+        compare(b, "gate_residual x", &g.x, &h.x, 5e-7);
+        if (g.y.data) compare(b, "gate_residual y", &g.y, &h.y, 5e-7);
+        zis_layer_norm_args l = {
+            .y = matrix(b, m, n, 0, false), .x = a.x, .scale = a.scale, .eps = 1e-6f};
+        zis_layer_norm_args k = l;
+        k.y = clone(b, &l.y);
+        if (n > 1) {
+            RUN(b, layer_norm, &l, &k);
+            compare(b, "layer_norm", &l.y, &k.y, 1e-6);
+        }
+        done(b);
+    }
+}
+
+static void test_qk_norm_rope(bench *b)
+{
+    static const int dims[] = {2, 40, 64, 126, 128};
+    for (int i = 0; i < 10; i++) {
+        int d = dims[i / 2], heads = 6, kv = i % 3 ? 3 : 6;
+        zis_tensor x = matrix(b, 9, (heads + 2 * kv) * d, 4, true);
+        zis_qk_norm_rope_args a = {.qkv = x,
+                                   .heads = heads,
+                                   .kv_heads = kv,
+                                   .head_dim = d,
+                                   .q_w = vector(b, d, 1),
+                                   .k_w = vector(b, d, 1),
+                                   .eps = 1e-5f,
+                                   .form = i % 2 ? ZIS_ROPE_HALVES : ZIS_ROPE_PAIRS,
+                                   .cos = matrix(b, 9, d / 2, 0, true),
+                                   .sin = matrix(b, 9, d / 2, 0, true)};
+        zis_qk_norm_rope_args r = a;
+        r.qkv = clone(b, &x);
+        RUN(b, qk_norm_rope, &a, &r);
+        compare(b, "qk_norm_rope", &a.qkv, &r.qkv, 5e-7);
+        done(b);
+    }
+}
+
+static void conv_case(bench *b,
+                      int64_t h,
+                      int64_t w,
+                      int64_t c,
+                      int64_t n,
+                      int k,
+                      int stride,
+                      bool upsample,
+                      int groups,
+                      bool add,
+                      zis_dtype t)
+{
+    zis_weight wt = weight(b, n, c * k * k, t, 1.5f / sqrtf((float)(c * k * k)));
+    wt.t = zis_tensor_4d(wt.t.data, t, n, c, k, k);
+    int up = upsample ? 2 : 1;
+    int64_t oh = stride == 2 ? h / 2 : h * up, ow = stride == 2 ? w / 2 : w * up;
+    zis_conv2d_args a = {.y = cube(b, oh, ow, n, false),
+                         .x = cube(b, h, w, c, true),
+                         .w = &wt,
+                         .bias = vector(b, n, 0),
+                         .stride = stride,
+                         .pad = k == 3 && stride == 1 ? 1 : 0,
+                         .upsample = upsample,
+                         .groups = groups,
+                         .eps = 1e-6f,
+                         .silu = groups != 0};
+    if (groups) {
+        a.norm_w = vector(b, c, 1);
+        a.norm_b = vector(b, c, 0);
+    }
+    if (add) a.add = cube(b, oh, ow, n, true);
+    zis_conv2d_args r = a;
+    r.y = clone(b, &a.y);
+    RUN(b, conv2d, &a, &r);
+    char what[120];
+    snprintf(what, sizeof what, "conv %dx%d %d->%d k%d s%d up%d groups %d", (int)h, (int)w, (int)c,
+             (int)n, k, stride, upsample, groups);
+    /* Winograd in float32 stands beside an oracle that may round to bfloat16 */
+    compare(b, what, &a.y, &r.y, b->math == ZIS_DTYPE_BF16 ? 8e-3 : 1e-5);
+    done(b);
+}
+
+static void test_conv(bench *b)
+{
+    conv_case(b, 1, 1, 8, 8, 3, 1, false, 0, false, ZIS_DTYPE_BF16);
+    conv_case(b, 5, 7, 16, 33, 3, 1, false, 4, true, ZIS_DTYPE_BF16);
+    conv_case(b, 13, 10, 65, 16, 3, 1, true, 0, false, ZIS_DTYPE_F32);
+    conv_case(b, 33, 9, 24, 40, 3, 1, false, 8, true, ZIS_DTYPE_F16);
+    conv_case(b, 9, 12, 3, 16, 3, 1, false, 0, false, ZIS_DTYPE_F32);
+    conv_case(b, 9, 40, 16, 3, 3, 1, false, 4, false, ZIS_DTYPE_BF16);
+    conv_case(b, 11, 14, 20, 36, 3, 2, false, 0, false, ZIS_DTYPE_BF16);
+    conv_case(b, 6, 7, 30, 17, 1, 1, false, 0, true, ZIS_DTYPE_BF16);
+    conv_case(b, 8, 8, 150, 64, 3, 1, false, 3, true, ZIS_DTYPE_BF16);
+}
+
+static void test_group_norm(bench *b)
+{
+    for (int i = 0; i < 4; i++) {
+        zis_group_norm_args a = {.y = cube(b, 5, 3 + i, 36, false),
+                                 .x = cube(b, 5, 3 + i, 36, true),
+                                 .w = vector(b, 36, 1),
+                                 .b = vector(b, 36, 0),
+                                 .groups = 4,
+                                 .eps = 1e-6f,
+                                 .silu = i % 2 == 0};
+        zis_group_norm_args r = a;
+        r.y = clone(b, &a.y);
+        RUN(b, group_norm, &a, &r);
+        compare(b, "group_norm", &a.y, &r.y, 1e-6);
+        done(b);
+    }
+}
+
+static void test_small(bench *b)
+{
+    int32_t ids[5] = {3, 0, 6, 6, 1};
+    zis_weight table = weight(b, 7, 65, ZIS_DTYPE_BF16, 1);
+    zis_embed_rows_args e = {.y = matrix(b, 5, 65, 1, false),
+                             .table = &table,
+                             .ids = zis_tensor_1d(ids, ZIS_DTYPE_I32, 5)},
+                        e2 = e;
+    e2.y = clone(b, &e.y);
+    RUN(b, embed_rows, &e, &e2);
+    compare(b, "embed_rows", &e.y, &e2.y, 0);
+    zis_fill_rows_args f = {.y = matrix(b, 5, 33, 2, false), .v = vector(b, 33, 0)}, f2 = f;
+    f2.y = clone(b, &f.y);
+    RUN(b, fill_rows, &f, &f2);
+    compare(b, "fill_rows", &f.y, &f2.y, 0);
+    static const zis_unary_fn fns[] = {ZIS_UNARY_COPY, ZIS_UNARY_SILU, ZIS_UNARY_TANH,
+                                       ZIS_UNARY_ADD_ONE};
+    for (int i = 0; i < 4; i++) {
+        zis_unary_args u = {.y = matrix(b, 7, 45, 3, false),
+                            .x = matrix(b, 7, 45, 2, true),
+                            .f = fns[i]},
+                       u2 = u;
+        u2.y = clone(b, &u.y);
+        RUN(b, unary, &u, &u2);
+        compare(b, "unary", &u.y, &u2.y, 3e-7);
+    }
+    done(b);
+    zis_affine_args n = {.y = matrix(b, 3, 77, 0, false),
+                         .x = matrix(b, 3, 77, 1, true),
+                         .z = matrix(b, 3, 77, 2, true),
+                         .a = 1,
+                         .b = -0.3f,
+                         .c = 0.5f},
+                    n2 = n;
+    n2.y = clone(b, &n.y);
+    RUN(b, affine, &n, &n2);
+    compare(b, "affine", &n.y, &n2.y, 1e-7);
+    zis_guide_args g = {.y = matrix(b, 3, 77, 0, false), .pos = n.x, .neg = n.z, .s = 3}, g2 = g;
+    g2.y = clone(b, &g.y);
+    RUN(b, guide, &g, &g2);
+    compare(b, "guide", &g.y, &g2.y, 1e-7);
+    zis_patchify_args p = {.y = matrix(b, 32, 64, 0, false),
+                           .x = cube(b, 16, 6, 10, true),
+                           .patch = 2},
+                      p2 = p;
+    p2.y = clone(b, &p.y);
+    RUN(b, patchify, &p, &p2);
+    compare(b, "patchify", &p.y, &p2.y, 0);
+    zis_unpatchify_args v = {.x = cube(b, 16, 6, 10, false), .y = p.y, .patch = 2, .mul = -1},
+                        v2 = v;
+    v2.x = clone(b, &v.x);
+    RUN(b, unpatchify, &v, &v2);
+    compare(b, "unpatchify", &v.x, &v2.x, 0);
+    zis_planes_args q = {.y = cube(b, 5, 6, 7, false),
+                         .x = cube(b, 7, 5, 6, true),
+                         .mul = 2,
+                         .add = 1},
+                    q2 = q;
+    q2.y = clone(b, &q.y);
+    RUN(b, planes_to_pixels, &q, &q2);
+    compare(b, "planes_to_pixels", &q.y, &q2.y, 1e-7);
+    zis_planes_args s = {.y = cube(b, 7, 5, 6, false), .x = q.y, .mul = 2, .add = 1}, s2 = s;
+    s2.y = clone(b, &s.y);
+    RUN(b, pixels_to_planes, &s, &s2);
+    compare(b, "pixels_to_planes", &s.y, &s2.y, 1e-7);
+    done(b);
+}
+
+typedef struct named {
+    const char *name;
+    void (*test)(bench *b);
+} named;
+
+static const named tests[] = {
+    {"linear", test_linear}, {"attention", test_attention},
+    {"norms", test_norms},   {"qk_norm_rope", test_qk_norm_rope},
+    {"conv", test_conv},     {"group_norm", test_group_norm},
+    {"small", test_small},
+};
+
+static void run_all(void **state)
+{
+    const named *t = *state;
+    const zis_micro *list[8];
+    int n = zis_micro_list(list);
+    for (int i = 0; i < n; i++)
+        for (int threads = 1; threads <= 3; threads++)
+            for (int bf16 = 0; bf16 < 2; bf16++) {
+                bench b = {.isa = list[i]->isa,
+                           .threads = threads,
+                           .seed = 1,
+                           .math = bf16 ? ZIS_DTYPE_BF16 : ZIS_DTYPE_F32};
+                zis_error err;
+                zis_pool *pool = NULL;
+                if (zis_pool_create(&pool, threads, &err)) fail_msg("%s", err.text);
+                zis_run_options o = {.device = "cpu", .isa = b.isa, .pool = pool, .math = b.math};
+                zis_run_options ro = {.device = "ref", .math = b.math};
+                if (zis_run_init(&b.cpu, &o, &err)) fail_msg("%s", err.text);
+                if (zis_run_init(&b.ref, &ro, &err)) fail_msg("%s", err.text);
+                t->test(&b);
+                zis_run_deinit(&b.cpu);
+                zis_run_deinit(&b.ref);
+                zis_pool_destroy(&pool);
+            }
+}
+
+int main(void)
+{
+    enum { N = sizeof tests / sizeof *tests };
+    struct CMUnitTest list[N];
+    for (int i = 0; i < N; i++)
+        list[i] = (struct CMUnitTest){.name = tests[i].name,
+                                      .test_func = run_all,
+                                      .initial_state = (void *)(uintptr_t)&tests[i]};
+    return cmocka_run_group_tests_name("cpu backend", list, NULL, NULL);
+}
