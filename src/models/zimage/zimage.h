@@ -41,8 +41,9 @@ uint64_t zis_zimage_bytes(const zis_zimage *m);
 typedef struct zis_zimage_times {
     int64_t n;
     zis_tensor temb; /* [n, min(dim, 256)] */
-    zis_tensor
-        *blocks; /* per modulated block [n, 4 * dim]: 1 + scale, tanh gate, 1 + scale, tanh gate */
+    /* [n_blocks * n, 4 * dim]: row b * n + i is block b at step i, as 1 + scale, tanh(gate) of the
+     * attention, then of the feed-forward; the noise refiner's blocks come first. */
+    zis_tensor blocks;
     int64_t n_blocks;       /* refiner_layers + layers */
     zis_tensor final_scale; /* [n, dim]: 1 + scale */
 } zis_zimage_times;
