@@ -8,7 +8,9 @@ cd "$(dirname "$0")/.." || exit 1
 # files that git knows or would add; everything where there is no git
 files() { git ls-files -co --exclude-standard 2>/dev/null ||
     find . -name 'build*' -prune -o -type f -print | sed 's,^\./,,'; }
+# data of tests is as it is
 texts=$(files | grep -E '\.(c|h|S|s|cu|py|sh|md|txt|js|css|html|yml|yaml)$|^(run|test|\.ci/run)$' |
+    grep -vE '^tests/.*/(data|corpus)/' |
     while IFS= read -r f; do [ -f "$f" ] && echo "$f"; done)
 
 bad=$(
