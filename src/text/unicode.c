@@ -92,7 +92,8 @@ zis_unicode_class zis_unicode_classify(uint32_t cp)
 
 bool zis_unicode_is_wall(uint32_t cp)
 {
-    /* U+11A7 is the place before the first Hangul trailing consonant: a starter that composes with
-     * nothing, but libutf8proc drops it after a syllable that ends in a vowel. */
-    return cp >= walls[0].first && (cp == 0x11A7 || IN(walls, cp));
+    /* Two starters beyond the table. U+11A7 is the place before the first Hangul trailing
+     * consonant and composes with nothing, but libutf8proc drops it after a syllable that ends in a
+     * vowel. U+11930 (Unicode 13.0) composes with U+11935 there. */
+    return cp >= walls[0].first && (cp == 0x11A7 || cp == 0x11930 || IN(walls, cp));
 }
