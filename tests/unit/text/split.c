@@ -29,8 +29,7 @@ static const char *const cases[] = {
     "\t|\tx",
     " | .",
     " |\u3000|.",
-    "a|\u00A0b|\u2003c|\u3000d|\xC2\x85"
-    "e",
+    "a|\u00A0b|\u2003c|\u3000d|\302\205e",
     "a|\u3000|1",
     "a|\u0301b", /* a mark is no letter */
     "e|\u0301\u0301\u0301.",
