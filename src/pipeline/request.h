@@ -71,6 +71,7 @@ enum {
     ZIS_FIELD_RECIPE = 2,   /* travels in the picture */
     ZIS_FIELD_HTTP = 4,     /* may be set by a request over the network */
     ZIS_FIELD_RESULT = 8,   /* part of what --json prints */
+    ZIS_FIELD_BENCH = 16,   /* command line of `bench` */
 };
 
 /* Defaults that follow the model. */

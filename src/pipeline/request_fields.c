@@ -13,6 +13,7 @@ static const char *const math_names[] = {"auto", "f32", "bf16", NULL};
 #define REC ZIS_FIELD_RECIPE
 #define HTTP ZIS_FIELD_HTTP
 #define RES ZIS_FIELD_RESULT
+#define BENCH ZIS_FIELD_BENCH
 
 static const zis_field fields[] = {
     {.name = "prompt",
@@ -45,7 +46,7 @@ static const zis_field fields[] = {
      .metavar = "MODEL",
      .a1111 = "Model",
      .help = "preset (see `zis models`), Hub id, or a folder in the diffusers layout",
-     .where = GEN | REC},
+     .where = GEN | REC | BENCH},
     {.name = "text_encoder",
      .flags = "text-encoder",
      .type = ZIS_FIELD_PATH,
@@ -54,7 +55,7 @@ static const zis_field fields[] = {
      .metavar = "PATH",
      .a1111 = "Text encoder",
      .help = "folder of the text encoder, where the model lacks one",
-     .where = GEN | REC},
+     .where = GEN | REC | BENCH},
     {.name = "vae",
      .flags = "vae",
      .type = ZIS_FIELD_PATH,
@@ -63,7 +64,7 @@ static const zis_field fields[] = {
      .metavar = "PATH",
      .a1111 = "VAE",
      .help = "folder of the VAE, where the model lacks one",
-     .where = GEN | REC},
+     .where = GEN | REC | BENCH},
     {.name = "tokenizer",
      .flags = "tokenizer",
      .type = ZIS_FIELD_PATH,
@@ -72,7 +73,7 @@ static const zis_field fields[] = {
      .metavar = "PATH",
      .a1111 = "Tokenizer",
      .help = "folder of the tokenizer, where the model lacks one",
-     .where = GEN | REC},
+     .where = GEN | REC | BENCH},
     {.name = "width",
      .flags = "width",
      .short_flag = 'W',
@@ -84,7 +85,7 @@ static const zis_field fields[] = {
      .unit = "pixels",
      .metavar = "N",
      .help = "width of the picture",
-     .where = GEN | REC | HTTP},
+     .where = GEN | REC | HTTP | BENCH},
     {.name = "height",
      .flags = "height",
      .short_flag = 'H',
@@ -96,7 +97,7 @@ static const zis_field fields[] = {
      .unit = "pixels",
      .metavar = "N",
      .help = "height of the picture",
-     .where = GEN | REC | HTTP},
+     .where = GEN | REC | HTTP | BENCH},
     {.name = "steps",
      .flags = "steps",
      .type = ZIS_FIELD_INT,
@@ -107,7 +108,7 @@ static const zis_field fields[] = {
      .metavar = "N",
      .a1111 = "Steps",
      .help = "denoising steps",
-     .where = GEN | REC | HTTP | RES},
+     .where = GEN | REC | HTTP | RES | BENCH},
     {.name = "cfg",
      .flags = "cfg cfg-scale",
      .type = ZIS_FIELD_REAL,
@@ -118,7 +119,7 @@ static const zis_field fields[] = {
      .metavar = "X",
      .a1111 = "CFG scale",
      .help = "guidance scale; 1 = none, anything else runs the model twice a step",
-     .where = GEN | REC | HTTP | RES},
+     .where = GEN | REC | HTTP | RES | BENCH},
     {.name = "shift",
      .flags = "shift",
      .type = ZIS_FIELD_REAL,
@@ -188,7 +189,7 @@ static const zis_field fields[] = {
      .metavar = "TYPE",
      .a1111 = "Dtype",
      .help = "arithmetic of matrix products; auto = bf16 where the CPU multiplies it, else f32",
-     .where = GEN | REC},
+     .where = GEN | REC | BENCH},
 };
 
 #define N_FIELDS (sizeof fields / sizeof fields[0])
