@@ -62,6 +62,9 @@ struct zis_backend {
     bool (*native_bf16)(const zis_run *run);
     /* "avx512bf16": what init picked. */
     const char *(*isa)(const zis_run *run);
+    /* Peak of products of this type over all threads, in GFLOP/s, measured for about `seconds`; 0
+     * where it is not native. May be NULL. */
+    double (*peak)(zis_run *run, zis_dtype math, double seconds);
 };
 
 const zis_backend *zis_backend_find(const char *name); /* NULL if there is none */

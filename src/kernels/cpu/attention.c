@@ -13,6 +13,8 @@
 
 /* Keys in a block: their scores, 512 x 32 floats, stay in the second-level cache. */
 #define KEY_BLOCK 512
+/* Keys that one task packs. */
+#define PACK_KEYS 64
 
 typedef struct attention_job {
     const zis_micro *m;
@@ -28,14 +30,12 @@ typedef struct attention_job {
     float *s;         /* [threads][KEY_BLOCK][nr] */
     unsigned char *p; /* [threads] pairs of probabilities; float32 ones stay in s */
     float *o;         /* [threads][head_dim][nr] */
+    float *turned;    /* [threads][head_dim][PACK_KEYS] */
     int chunks;       /* of keys, for packing */
 } attention_job;
 
-#define PACK_KEYS 64
-
 static void pack_task(void *arg, int index, int thread)
 {
-    (void)thread;
     const attention_job *j = arg;
     const zis_attention_args *a = j->a;
     int64_t head = index / j->chunks, from = (int64_t)(index % j->chunks) * PACK_KEYS;
@@ -46,18 +46,19 @@ static void pack_task(void *arg, int index, int thread)
     for (int64_t i = from; i < from + n; i++)
         zis_cpu_row(j->m, j->math, j->k + ((size_t)head * (size_t)j->lk + (size_t)i) * j->k_row,
                     k + i * a->k.stride, ZIS_DTYPE_F32, d);
-    /* values: turned, a few channels at a time so that lines of both sides stay cached */
+    /* values: a row for each channel */
+    bool bf16 = j->math == ZIS_CPU_BF16;
+    unsigned char *rows = j->v + (size_t)head * (size_t)d * j->v_row;
+    float *to = bf16 ? j->turned + (int64_t)thread * d * PACK_KEYS : (float *)(void *)rows + from;
+    int64_t stride = bf16 ? PACK_KEYS : (int64_t)j->v_row / 4;
+    j->m->turn(to, stride, v + from * a->v.stride, a->v.stride, n, d);
     for (int64_t c = 0; c < d; c++) {
-        unsigned char *row = j->v + ((size_t)head * (size_t)d + (size_t)c) * j->v_row;
-        if (j->math == ZIS_CPU_BF16) {
-            uint16_t *to = (uint16_t *)(void *)row + from;
-            for (int64_t i = 0; i < n; i++)
-                to[i] = zis_f32_to_bf16(v[(from + i) * a->v.stride + c]);
-            if (from + n == j->lk && j->lk % 2) to[n] = 0;
-        } else {
-            float *to = (float *)(void *)row + from;
-            for (int64_t i = 0; i < n; i++) to[i] = v[(from + i) * a->v.stride + c];
-            if (j->math == ZIS_CPU_ROUNDED) j->m->round_bf16(to, n);
+        if (bf16) {
+            uint16_t *row = (uint16_t *)(void *)(rows + (size_t)c * j->v_row) + from;
+            j->m->to_bf16(row, to + c * stride, ZIS_DTYPE_F32, n);
+            if (from + n == j->lk && j->lk % 2) row[n] = 0;
+        } else if (j->math == ZIS_CPU_ROUNDED) {
+            j->m->round_bf16(to + c * stride, n);
         }
     }
 }
@@ -85,9 +86,9 @@ static void attend_task(void *arg, int index, int thread)
     float max[ZIS_MICRO_MAX_NR], old[ZIS_MICRO_MAX_NR], sum[ZIS_MICRO_MAX_NR];
     const float *from = (const float *)a->q.data + q0 * a->q.stride + head * d;
     if (j->math == ZIS_CPU_BF16) {
-        m->pack_bf16((uint16_t *)(void *)q, from, a->q.stride, (int)lanes, d, 1.0f);
+        m->pack_bf16((uint16_t *)(void *)q, from, a->q.stride, (int)lanes, d, a->scale);
     } else {
-        m->pack_f32((float *)(void *)q, from, a->q.stride, (int)lanes, d, 1.0f);
+        m->pack_f32((float *)(void *)q, from, a->q.stride, (int)lanes, d, a->scale);
         if (j->math == ZIS_CPU_ROUNDED) m->round_bf16((float *)(void *)q, d * nr);
     }
     for (int l = 0; l < nr; l++) {
@@ -109,7 +110,6 @@ static void attend_task(void *arg, int index, int thread)
         zis_cpu_multiply(m, j->math, &score);
         if (score.vectors == 1) /* the unused vector of each row holds what lay there before */
             for (int64_t i = 0; i < n; i++) memset(s + i * nr + m->vl, 0, (size_t)m->vl * 4);
-        m->scale(s, a->scale, n * nr);
         if (a->causal && k0 + n > q0) hide_future(s, nr, q0, k0, n);
         memcpy(old, max, (size_t)nr * sizeof *max);
         m->lane_max(max, s, n);
@@ -167,6 +167,7 @@ void zis_cpu_attention(zis_run *run, const zis_attention_args *a)
     j.q = zis_run_alloc_bytes(run, threads * j.q_bytes);
     j.s = zis_run_alloc_bytes(run, threads * KEY_BLOCK * (size_t)m->nr * 4);
     j.p = zis_run_alloc_bytes(run, threads * KEY_BLOCK * (size_t)m->nr * 2);
+    j.turned = zis_run_alloc_bytes(run, threads * d * PACK_KEYS * 4);
     j.o = zis_run_alloc_bytes(run, threads * d * (size_t)m->nr * 4);
     if (!run->dry && run->status == ZIS_OK) {
         zis_pool_for(run->pool, a->kv_heads * j.chunks, pack_task, &j);

@@ -121,8 +121,9 @@ void zis_cpu_conv_winograd(zis_run *run, zis_conv *v)
     size_t threads = (size_t)zis_pool_threads(run->pool);
     j.v_row = (v->c + 15) / 16 * 16 + 16; /* off the powers of two */
     j.v_plane = tiles * j.v_row + 16;
-    j.u_plane = zis_min64(CHUNK, v->c) * m->nr;
-    j.m_plane = tiles * m->nr;
+    /* a plane more than a power of two apart would share its cache sets with all 35 others */
+    j.u_plane = zis_min64(CHUNK, v->c) * m->nr + 16;
+    j.m_plane = tiles * m->nr + 16;
     int64_t rows = (int64_t)m->nr * zis_min64(CHUNK, v->c) * 9 * 2;
     j.own = zis_round_up((size_t)(36 * (j.u_plane + j.m_plane) + rows), 16);
     v->strip_rows = tile_rows * 4 + 2;

@@ -1,18 +1,21 @@
 /* linear.c - products of activations and weights.
  *
  * Tokens are packed into panels of nr lanes once; weights are the broadcast rows, read from the
- * mapped file as they lie there. Threads share the rows of the weights in blocks: a block is
- * widened (or just copied, which unties it from the file's strides and pages) into the thread's own
- * buffer while it fits the second-level cache, multiplied with every panel, and turned back into
- * rows of tokens by the epilogue. So each weight is read from memory once, by one thread, and while
- * a block is multiplied the next one is fetched ahead.
+ * mapped file as they lie there. Threads share the rows of the weights in blocks. Of a block, a
+ * slice of k at a time is widened (or just copied, which unties it from the file's strides and
+ * pages) into the thread's own buffer, which fits the second-level cache, and multiplied with every
+ * panel; after the last slice the sums are turned back into rows of tokens by the epilogue. So each
+ * weight is read from memory once, by one thread, and while a slice is multiplied the next one is
+ * fetched ahead.
  *
  * With a single panel (up to 32 tokens) the product is bound by memory; rows that already have the
  * wanted type are then read in place. */
 #include "kernels/cpu/cpu.h"
 
-/* A block of widened weights fills about half of a second-level cache of 1 MB. */
-#define BLOCK_BYTES (384 * 1024)
+/* A slice fills about a third of a second-level cache of 1 MB: the next one is on its way too. */
+#define SLICE_BYTES (384 * 1024)
+/* Rows of a block, in tiles: the more, the less often the panels pass by. */
+#define BLOCK_TILES 8
 
 typedef struct linear_job {
     const zis_micro *m;
@@ -20,19 +23,25 @@ typedef struct linear_job {
     zis_cpu_panels panels;
     zis_cpu_math math;
     int64_t k;
-    size_t row_bytes;  /* of a widened row */
     int64_t block;     /* rows in a block, of each weight of a pair */
     int64_t blocks[3]; /* up to and including weight i */
+    int64_t depth;     /* steps of k in a slice: elements or pairs */
+    size_t row_bytes;  /* of a widened row of a slice */
     bool pair;         /* SILU_MUL: blocks hold rows of both weights */
     int threads;
     unsigned char *rows; /* [threads][block * (pair + 1)][row_bytes] */
-    float *tiles;        /* [threads][block * (pair + 1)][nr] */
+    float *tiles;        /* [threads][panels][block * (pair + 1)][nr] */
 } linear_job;
 
-static const unsigned char *weight_row(const zis_weight *w, int64_t row)
+static size_t stored_size(const zis_weight *w)
 {
-    size_t e = (size_t)zis_dtype_get(w->t.dtype)->bytes;
-    return (const unsigned char *)w->t.data + (size_t)row * (size_t)w->t.stride * e;
+    return (size_t)zis_dtype_get(w->t.dtype)->bytes;
+}
+
+static const unsigned char *weight_at(const zis_weight *w, int64_t row, int64_t k)
+{
+    return (const unsigned char *)w->t.data +
+           ((size_t)row * (size_t)w->t.stride + (size_t)k) * stored_size(w);
 }
 
 /* The rows of a block: of which weight, from where, how many, and their first column in y. */
@@ -82,64 +91,102 @@ static void epilogue(const linear_job *j, const block_at *b, int64_t panel, floa
         m->unpack(y, a->y.stride, tile, rows, b->n);
 }
 
+/* A slice of a block: rows b, steps from .. from + steps - 1 of k. */
+typedef struct slice {
+    block_at b;
+    int64_t from, steps;
+} slice;
+
+static slice slice_at(const linear_job *j, int64_t block, int64_t from)
+{
+    return (slice){find_block(j, block), from, zis_min64(j->depth, j->panels.steps - from)};
+}
+
+/* Which weight's rows half h of a block holds. */
+static const zis_weight *weight_of(const linear_job *j, const block_at *b, int h)
+{
+    return j->pair && b->w ? j->a->w[h] : b->w;
+}
+
+/* Widens or copies a slice into the thread's buffer. */
+static void load_slice(const linear_job *j, const slice *s, unsigned char *own)
+{
+    int64_t each = j->math == ZIS_CPU_BF16 ? 2 : 1, k = s->from * each;
+    int64_t n = zis_min64(s->steps * each, j->k - k);
+    for (int h = 0; h <= j->pair; h++) {
+        const zis_weight *w = weight_of(j, &s->b, h);
+        for (int64_t i = 0; i < s->b.n; i++)
+            zis_cpu_row(j->m, j->math, own + (size_t)(h * s->b.n + i) * j->row_bytes,
+                        weight_at(w, s->b.row + i, k), w->t.dtype, n);
+    }
+}
+
+/* One panel times half h of a slice; meanwhile the panel's share of the next slice is fetched. */
+static void multiply(const linear_job *j,
+                     const slice *s,
+                     const slice *next,
+                     int h,
+                     int64_t panel,
+                     const unsigned char *rows,
+                     int64_t stride,
+                     float *tile)
+{
+    const zis_micro *m = j->m;
+    int64_t panels = j->panels.n, from = 0, n = 0;
+    const zis_weight *w = weight_of(j, &next->b, h);
+    if (w) {
+        from = next->b.n * panel / panels / m->mr * m->mr;
+        n = panel + 1 == panels ? next->b.n : next->b.n * (panel + 1) / panels / m->mr * m->mr;
+        n = zis_min64(n - from, s->b.n);
+    }
+    zis_cpu_product p = {
+        .r = rows,
+        .r_stride = stride,
+        .v = j->panels.data + (size_t)panel * j->panels.panel_bytes + (size_t)(s->from * m->nr * 4),
+        .c = tile,
+        .rows = n,
+        .steps = s->steps,
+        .vectors = zis_cpu_vectors(m, j->panels.rows - panel * m->nr),
+        .add = s->from > 0,
+    };
+    if (n > 0) {
+        int64_t each = j->math == ZIS_CPU_BF16 ? 2 : 1;
+        p.ahead = weight_at(w, next->b.row + from, next->from * each);
+        p.ahead_stride = w->t.stride * (int64_t)stored_size(w);
+        zis_cpu_multiply(m, j->math, &p);
+    }
+    p.r += n * stride;
+    p.c += n * m->nr;
+    p.rows = s->b.n - n;
+    p.ahead = NULL;
+    if (p.rows > 0) zis_cpu_multiply(m, j->math, &p);
+}
+
 static void linear_task(void *arg, int index, int thread)
 {
     const linear_job *j = arg;
-    const zis_micro *m = j->m;
-    int halves = j->pair ? 2 : 1;
-    block_at b = find_block(j, index), next = find_block(j, index + j->threads);
-    unsigned char *own =
-        j->rows + (size_t)thread * (size_t)j->block * (size_t)halves * j->row_bytes;
-    float *tile = j->tiles + (int64_t)thread * j->block * halves * m->nr;
-    const unsigned char *r[2];
-    int64_t stride[2];
-    for (int h = 0; h < halves; h++) {
-        const zis_weight *w = j->pair ? j->a->w[h] : b.w;
-        size_t stored = (size_t)w->t.stride * (size_t)zis_dtype_get(w->t.dtype)->bytes;
-        if (in_place(j, w)) {
-            r[h] = weight_row(w, b.row);
-            stride[h] = (int64_t)stored;
-            continue;
-        }
-        r[h] = own + (size_t)h * (size_t)b.n * j->row_bytes;
-        stride[h] = (int64_t)j->row_bytes;
-        const unsigned char *from = weight_row(w, b.row);
-        for (int64_t i = 0; i < b.n; i++)
-            zis_cpu_row(m, j->math, own + ((size_t)h * (size_t)b.n + (size_t)i) * j->row_bytes,
-                        from + (size_t)i * stored, w->t.dtype, j->k);
-    }
-    int64_t panels = j->panels.n;
-    for (int64_t p = 0; p < panels; p++) {
-        int64_t lanes = zis_min64(m->nr, j->panels.rows - p * m->nr);
-        for (int h = 0; h < halves; h++) {
-            /* panel p fetches its share of the next block's rows */
-            const zis_weight *w = j->pair ? j->a->w[h] : next.w;
-            int64_t from = 0, n = 0;
-            if (next.w) {
-                from = next.n * p / panels / m->mr * m->mr;
-                n = (p + 1 == panels ? next.n : next.n * (p + 1) / panels / m->mr * m->mr) - from;
+    int64_t lines = j->block * (j->pair ? 2 : 1);
+    unsigned char *own = j->rows + (size_t)thread * (size_t)lines * j->row_bytes;
+    float *tiles = j->tiles + (int64_t)thread * j->panels.n * lines * j->m->nr;
+    for (int64_t from = 0; from < j->panels.steps; from += j->depth) {
+        slice s = slice_at(j, index, from);
+        bool last = from + j->depth >= j->panels.steps;
+        slice next =
+            last ? slice_at(j, index + j->threads, 0) : slice_at(j, index, from + j->depth);
+        bool direct = in_place(j, s.b.w) && (!j->pair || in_place(j, j->a->w[1]));
+        if (!direct) load_slice(j, &s, own);
+        for (int64_t p = 0; p < j->panels.n; p++) {
+            float *tile = tiles + p * lines * j->m->nr;
+            for (int h = 0; h <= j->pair; h++) {
+                const zis_weight *w = weight_of(j, &s.b, h);
+                const unsigned char *rows =
+                    direct ? weight_at(w, s.b.row, 0) : own + (size_t)(h * s.b.n) * j->row_bytes;
+                int64_t stride =
+                    direct ? w->t.stride * (int64_t)stored_size(w) : (int64_t)j->row_bytes;
+                multiply(j, &s, &next, h, p, rows, stride, tile + h * s.b.n * j->m->nr);
             }
-            int64_t next_stride = w ? w->t.stride * zis_dtype_get(w->t.dtype)->bytes : 0;
-            zis_cpu_product product = {
-                .r = r[h],
-                .r_stride = stride[h],
-                .v = j->panels.data + (size_t)p * j->panels.panel_bytes,
-                .c = tile + h * b.n * m->nr,
-                .rows = zis_min64(n, b.n),
-                .steps = j->panels.steps,
-                .vectors = zis_cpu_vectors(m, lanes),
-                .ahead = n > 0 ? weight_row(w, next.row + from) : NULL,
-                .ahead_stride = next_stride,
-            };
-            zis_cpu_multiply(m, j->math, &product);
-            int64_t done = product.rows;
-            product.r += done * stride[h];
-            product.c += done * m->nr;
-            product.rows = b.n - done;
-            product.ahead = NULL;
-            zis_cpu_multiply(m, j->math, &product);
+            if (last) epilogue(j, &s.b, p, tile);
         }
-        epilogue(j, &b, p, tile);
     }
 }
 
@@ -156,22 +203,23 @@ void zis_cpu_linear(zis_run *run, const zis_linear_args *a)
         .threads = zis_pool_threads(run->pool),
     };
     int64_t rows = zis_tensor_rows(&a->x);
-    j.row_bytes = zis_round_up(zis_cpu_row_bytes(j.math, j.k), 64);
+    j.panels = zis_cpu_panels_alloc(run, rows, j.k, j.math);
+    j.block = BLOCK_TILES * m->mr / (j.pair ? 2 : 1);
+    j.depth = SLICE_BYTES / 4 / (BLOCK_TILES * m->mr) / 64 * 64;
+    if (rows <= m->nr) { /* few tokens: whole rows, of one tile */
+        j.block = m->mr;
+        j.depth = j.panels.steps;
+    }
+    j.depth = zis_min64(j.depth, j.panels.steps);
     /* an odd number of cache lines a row keeps the rows of a tile out of each other's sets */
-    if (j.row_bytes / 64 % 2 == 0) j.row_bytes += 64;
-    int64_t most = BLOCK_BYTES / (int64_t)j.row_bytes / (j.pair ? 2 : 1);
-    j.block = most / m->mr * m->mr;
-    if (j.block < m->mr) j.block = m->mr;
-    if (j.block > 8 * m->mr) j.block = 8 * m->mr;
-    if (rows <= m->nr) j.block = m->mr;
+    j.row_bytes = zis_round_up((size_t)j.depth * 4, 64) | 64;
     int64_t blocks = 0;
     for (int i = 0; i < (j.pair ? 1 : a->n_w); i++)
         j.blocks[i] = blocks += zis_div_up(a->w[i]->t.dim[0], j.block);
     for (int i = j.pair ? 1 : a->n_w; i < 3; i++) j.blocks[i] = blocks;
-    j.panels = zis_cpu_panels_alloc(run, rows, j.k, j.math);
     size_t lines = (size_t)j.block * (j.pair ? 2 : 1) * (size_t)j.threads;
     j.rows = zis_run_alloc_bytes(run, lines * j.row_bytes);
-    j.tiles = zis_run_alloc_bytes(run, lines * (size_t)m->nr * 4);
+    j.tiles = zis_run_alloc_bytes(run, lines * (size_t)j.panels.n * (size_t)m->nr * 4);
     if (!run->dry && run->status == ZIS_OK) {
         zis_cpu_panels_fill(run, &j.panels, a->x.data, a->x.stride, 1.0f);
         zis_pool_for(run->pool, (int)blocks, linear_task, &j);

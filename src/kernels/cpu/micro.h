@@ -32,6 +32,8 @@ typedef struct zis_micro_gemm {
     const void *ahead;    /* rows to be fetched into the cache meanwhile, or NULL */
     int64_t r_stride;     /* bytes from one row of r to the next */
     int64_t ahead_stride; /* the same for ahead, which has as many bytes in each row as r */
+    const void *v_ahead;  /* what of the panel comes next, to be fetched meanwhile, or NULL: */
+    int v_lines;          /* cache lines of it for each 16 steps of k */
     int64_t k;
     int rows;    /* 1 .. mr */
     int vectors; /* 1 or 2: lanes of the panel that are wanted, in vectors */
@@ -68,11 +70,14 @@ typedef struct zis_micro {
     /* The same plus y: y[i][j] += c[j][i]. */
     void (*unpack_add)(float *y, int64_t stride, const float *c, int rows, int64_t cols);
 
+    /* y[j][i] = x[i][j], i < rows, j < cols: any strides. */
+    void (*turn)(
+        float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t rows, int64_t cols);
+
     /* Elementwise over n floats. */
     void (*silu)(float *y, const float *x, int64_t n);
     void (*silu_mul)(float *y, const float *a, const float *b, int64_t n); /* silu(a) * b */
     void (*add_scalar_rows)(float *c, const float *bias, int64_t rows); /* c[i][0..nr) += bias[i] */
-    void (*scale)(float *x, float m, int64_t n);
 
     /* Rows of n: see ops.h. scale may be NULL. */
     void (*rms_norm)(
@@ -92,7 +97,7 @@ typedef struct zis_micro {
 
     /* Attention: s[keys][nr], one query a lane. max[lane] = max(max[lane], max over keys). */
     void (*lane_max)(float *max, const float *s, int64_t keys);
-    /* s = exp(s - max), sum[lane] += sum over keys. In place as float32. */
+    /* s = exp(s - max), sum[lane] += sum over keys. In place as float32; s <= max. */
     void (*lane_exp)(float *s, const float *max, float *sum, int64_t keys);
     /* The same into pairs of bfloat16, p[key / 2][lane][key % 2]; odd keys are filled with 0. */
     void (*lane_exp_bf16)(uint16_t *p, float *s, const float *max, float *sum, int64_t keys);

@@ -86,6 +86,7 @@ void zis_cpu_multiply(const zis_micro *m, zis_cpu_math math, const zis_cpu_produ
     void (*gemm)(const zis_micro_gemm *) = math == ZIS_CPU_BF16 ? m->gemm_bf16 : m->gemm_f32;
     int64_t v_step = (int64_t)m->nr * 4; /* bytes of a panel's step: floats or pairs */
     int64_t piece = PIECE_BYTES / v_step;
+    int64_t groups = zis_div_up(p->rows, m->mr);
     for (int64_t k = 0; k < p->steps; k += piece) {
         zis_micro_gemm g = {
             .v = p->v + k * v_step,
@@ -95,7 +96,12 @@ void zis_cpu_multiply(const zis_micro *m, zis_cpu_math math, const zis_cpu_produ
             .vectors = p->vectors,
             .add = p->add || k > 0,
         };
+        /* each group of rows fetches its share of the panel's next piece (of the next panel, at the
+         * end: panels lie side by side) */
+        int64_t lines = zis_div_up(g.k * v_step, 64 * groups);
+        g.v_lines = (int)zis_div_up(lines * 16, g.k);
         for (int64_t i = 0; i < p->rows; i += m->mr) {
+            g.v_ahead = p->v + (k + g.k) * v_step + i / m->mr * lines * 64;
             g.rows = (int)zis_min64(m->mr, p->rows - i);
             g.r = p->r + i * p->r_stride + k * 4;
             g.ahead = p->ahead ? p->ahead + i * p->ahead_stride + k * 4 : NULL;

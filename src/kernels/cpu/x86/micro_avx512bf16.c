@@ -30,12 +30,16 @@ ALWAYS void gemm_bf16_tile(const zis_micro_gemm *g, const int rows, const int ve
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < vectors; j++)
             acc[i][j] = g->add ? _mm512_loadu_ps(g->c + i * NR + j * VL) : _mm512_setzero_ps();
-    const char *ahead = g->ahead;
+    const char *ahead = g->ahead, *v_ahead = g->v_ahead;
     int64_t k = g->k;
     for (; k >= LINE / 4; k -= LINE / 4) {
         if (ahead) {
             for (int i = 0; i < rows; i++) __builtin_prefetch(ahead + i * g->ahead_stride, 0, 2);
             ahead += LINE;
+        }
+        if (v_ahead) {
+            for (int i = 0; i < g->v_lines; i++) __builtin_prefetch(v_ahead + i * LINE, 0, 2);
+            v_ahead += g->v_lines * LINE;
         }
         for (int quarter = 0; quarter < 4; quarter++) {
 #pragma GCC unroll 4
