@@ -182,7 +182,7 @@ void zis_cpu_conv2d(zis_run *run, const zis_conv2d_args *a)
         v.norm_a = factor;
         v.norm_b = shift;
     }
-    if (v.k == 3 && a->stride == 1 && v.c >= 8 && v.n >= 8)
+    if (v.k == 3 && a->stride == 1 && v.c >= 8)
         zis_cpu_conv_winograd(run, &v);
     else
         zis_cpu_conv_direct(run, &v);

@@ -9,13 +9,14 @@
  * be eight times the bfloat16 ones, and making them costs a few percent of a strip of 100 tiles. */
 #include "kernels/cpu/conv.h"
 
-#define TILES 96  /* aimed at in a strip */
+#define TILES 160    /* aimed at in a strip */
 #define CHUNK 128 /* input channels whose transformed weights lie in the cache at once */
 
 typedef struct winograd_job {
     const zis_conv *v;
     int64_t tile_rows, tiles_x, tiles; /* of the strip */
     int64_t first;                     /* tile row */
+    int parts;                         /* a panel's tiles go to so many tasks */
     int64_t v_row;                     /* floats from one tile of V to the next */
     int64_t v_plane;
     float *in;  /* V [36] planes */
@@ -58,12 +59,14 @@ static void make_weights(
         m->wino_weight(u + c * m->nr, j->u_plane, taps + c * 9 * m->nr, m->nr);
 }
 
-static void output_tiles(const winograd_job *j, const float *sums, int64_t n0)
+static void output_tiles(
+    const winograd_job *j, const float *sums, int64_t n0, int64_t first, int64_t tiles)
 {
     const zis_conv *v = j->v;
     const zis_conv2d_args *a = v->a;
     int64_t n = zis_min64(v->m->nr, v->n - n0);
-    for (int64_t t = 0; t < j->tiles; t++) {
+    for (int64_t i = 0; i < tiles; i++) {
+        int64_t t = first + i;
         int64_t y0 = (j->first + t / j->tiles_x) * 4, x0 = t % j->tiles_x * 4;
         float *y[16];
         const float *add[16];
@@ -74,7 +77,7 @@ static void output_tiles(const winograd_job *j, const float *sums, int64_t n0)
             y[p] = inside ? (float *)a->y.data + at : NULL;
             add[p] = inside && a->add.data ? (const float *)a->add.data + at : NULL;
         }
-        v->m->wino_output(y, sums + t * v->m->nr, j->m_plane, a->bias ? a->bias + n0 : NULL,
+        v->m->wino_output(y, sums + i * v->m->nr, j->m_plane, a->bias ? a->bias + n0 : NULL,
                           a->add.data ? add : NULL, n);
     }
 }
@@ -87,17 +90,24 @@ static void product_task(void *arg, int index, int thread)
     float *u = j->scratch + (size_t)thread * j->own;
     float *sums = u + 36 * j->u_plane;
     float *rows = sums + 36 * j->m_plane;
-    int64_t n0 = (int64_t)index * m->nr;
+    int64_t n0 = (int64_t)(index / j->parts) * m->nr;
+    int64_t each = zis_div_up(zis_div_up(j->tiles, j->parts), m->mr) * m->mr;
+    int64_t first = index % j->parts * each, tiles = zis_min64(each, j->tiles - first);
+    if (tiles <= 0) return;
     for (int64_t c0 = 0; c0 < v->c; c0 += CHUNK) {
         int64_t n = zis_min64(CHUNK, v->c - c0);
         make_weights(j, u, rows, n0, c0, n);
         for (int p = 0; p < 36; p++) {
             zis_cpu_product product = {
-                .r = (const unsigned char *)(j->in + p * j->v_plane + c0),
+                .r = (const unsigned char *)(j->in + p * j->v_plane + first * j->v_row + c0),
                 .r_stride = j->v_row * 4,
+                /* the next tiles; behind the last ones of a plane lies the next plane */
+                .ahead = (const unsigned char *)(j->in + p * j->v_plane +
+                                                 (first + m->mr) * j->v_row + c0),
+                .ahead_stride = j->v_row * 4,
                 .v = (const unsigned char *)(u + p * j->u_plane),
                 .c = sums + p * j->m_plane,
-                .rows = j->tiles,
+                .rows = tiles,
                 .steps = n,
                 .vectors = zis_cpu_vectors(m, v->n - n0),
                 .add = c0 > 0,
@@ -105,7 +115,7 @@ static void product_task(void *arg, int index, int thread)
             zis_cpu_multiply(m, ZIS_CPU_F32, &product);
         }
     }
-    output_tiles(j, sums, n0);
+    output_tiles(j, sums, n0, first, tiles);
 }
 
 void zis_cpu_conv_winograd(zis_run *run, zis_conv *v)
@@ -131,6 +141,9 @@ void zis_cpu_conv_winograd(zis_run *run, zis_conv *v)
     v->strip = zis_run_alloc_bytes(run, (size_t)(v->strip_rows * v->strip_cols * v->c) * 4);
     j.in = zis_run_alloc_bytes(run, (size_t)(36 * j.v_plane) * 4);
     j.scratch = zis_run_alloc_bytes(run, threads * j.own * 4);
+    /* few panels: threads share the tiles, too */
+    int64_t panels = zis_div_up(v->n, m->nr);
+    j.parts = panels >= 4 ? 1 : 4;
     if (run->dry) return;
     for (int64_t s = 0; s < strips && !zis_run_stopped(run); s++) {
         j.first = s * tile_rows;
@@ -139,6 +152,6 @@ void zis_cpu_conv_winograd(zis_run *run, zis_conv *v)
         j.tiles = j.tile_rows * tiles_x;
         zis_cpu_strip_fill(run, v, j.first * 4 - v->a->pad, j.tile_rows * 4 + 2);
         zis_pool_for(run->pool, (int)j.tile_rows, input_task, &j);
-        zis_pool_for(run->pool, (int)zis_div_up(v->n, m->nr), product_task, &j);
+        zis_pool_for(run->pool, (int)panels * j.parts, product_task, &j);
     }
 }

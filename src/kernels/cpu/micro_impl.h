@@ -20,7 +20,6 @@ typedef float vf __attribute__((vector_size(VL * 4)));
 typedef int32_t vi __attribute__((vector_size(VL * 4)));
 typedef uint32_t vu __attribute__((vector_size(VL * 4)));
 typedef uint16_t vh __attribute__((vector_size(VL * 2)));
-typedef double vd __attribute__((vector_size(VL * 8)));
 typedef float vf_mem __attribute__((vector_size(VL * 4), aligned(1), may_alias));
 typedef uint32_t vu_mem __attribute__((vector_size(VL * 4), aligned(1), may_alias));
 typedef uint16_t vh_mem __attribute__((vector_size(VL * 2), aligned(1), may_alias));
