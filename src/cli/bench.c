@@ -1,0 +1,420 @@
+/* zis bench: time and memory of each stage, and of each kernel. */
+#include "kernels/bench.h"
+
+#include "base/mem.h"
+#include "base/os.h"
+#include "cli/args.h"
+#include "cli/cli.h"
+#include "cli/output.h"
+#include "pipeline/jsonout.h"
+#include "pipeline/txt2img.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { JSON = 1000, REPEAT, KERNELS, FILTER, DEVICE, THREADS };
+
+static const zis_option options[] = {
+    {REPEAT, "repeat", 0, "N", "runs of the whole (default: 1)", 1, 1000},
+    {KERNELS, "kernels", 0, NULL, "measures single operations at the shapes of the real models", 0,
+     0},
+    {FILTER, "filter", 0, "TEXT", "only kernels whose name or shape holds this", 0, 0},
+    {DEVICE, "device", 0, "NAME", "auto, cpu, or ref", 0, 0},
+    {THREADS, "threads", 't', "N", "threads (default: one for each CPU)", 1, 1024},
+    {JSON, "json", 0, NULL, "prints one JSON object", 0, 0},
+    {0},
+};
+
+static const zis_usage usage = {
+    .command = "bench",
+    .synopsis = "[options]",
+    .about =
+        "Measures each stage of drawing: seconds, GFLOP/s, and the share of the peak of the "
+        "arithmetic\nused, which is measured in the same run. Steps: 3 unless --steps is given.",
+    .fields = ZIS_FIELD_BENCH,
+    .options = options,
+};
+
+/* 30 tokens with the template: what people write. */
+#define PROMPT                                                                                     \
+    "a red apple and a blue cup on a wooden table by the window, soft morning light, photo, 8k"
+
+enum { TEXT, EMBED, STEP, DECODE, ENCODE, TOTAL, N_STAGES };
+static const char *const stage_names[N_STAGES] = {
+    "text", "embed", "step", "decode", "encode", "total",
+};
+
+typedef struct stage {
+    double *seconds; /* [n] */
+    int n;
+    double flops, bytes; /* of one run */
+    uint64_t peak_rss;
+} stage;
+
+typedef struct bench {
+    zis_cli *cli;
+    zis_request request;
+    const char *device, *filter;
+    bool kernels;
+    int repeat, threads;
+    zis_pool *pool;
+    zis_run run;
+    bool has_run;
+    zis_model *model;
+    double peak_f32, peak_bf16; /* GFLOP/s; 0: not native */
+    stage stages[N_STAGES];
+    double last; /* when the step before ended */
+    bool nomem;
+} bench;
+
+/* ---- measuring ----------------------------------------------------------------------------- */
+
+static void add_time(bench *b, int s, double seconds)
+{
+    stage *t = &b->stages[s];
+    double *list = zis_mem_resize(t->seconds, (size_t)t->n + 1, sizeof *list);
+    if (!list) {
+        b->nomem = true;
+        return;
+    }
+    t->seconds = list;
+    list[t->n++] = seconds;
+    t->peak_rss = zis_os_peak_rss();
+}
+
+static void on_progress(void *arg, const zis_progress *p)
+{
+    bench *b = arg;
+    double now = zis_os_now();
+    if (p->stage == ZIS_STAGE_DENOISE && p->step > 0) add_time(b, STEP, now - b->last);
+    b->last = now;
+    if (b->cli->json) return;
+    fprintf(stderr, "%s %d/%d\n", zis_stage_name(p->stage), p->step, p->of);
+}
+
+static zis_status measure_picture(bench *b, zis_error *err)
+{
+    zis_txt2img_result made = {0};
+    zis_txt2img_hooks hooks = {b, on_progress};
+    /* No kept features: the text encoder runs each time. */
+    zis_txt2img_job job = {.model = b->model, .request = &b->request, .hooks = &hooks};
+    double start = zis_os_now();
+    zis_status st = zis_txt2img_run(&job, &b->run, &made, err);
+    if (st) return st;
+    add_time(b, TOTAL, zis_os_now() - start);
+    add_time(b, TEXT, made.seconds[ZIS_STAGE_TEXT]);
+    add_time(b, EMBED, made.seconds[ZIS_STAGE_EMBED]);
+    add_time(b, DECODE, made.seconds[ZIS_STAGE_DECODE]);
+    const zis_txt2img_plan *p = &made.plan;
+    const int stage_of[ZIS_STAGE_COUNT] = {TEXT, EMBED, STEP, DECODE};
+    b->stages[TOTAL].flops = b->stages[TOTAL].bytes = 0;
+    for (int i = 0; i < ZIS_STAGE_COUNT; i++) {
+        double each = i == ZIS_STAGE_DENOISE ? 1.0 / b->request.steps : 1;
+        b->stages[stage_of[i]].flops = p->flops[i] * each;
+        b->stages[stage_of[i]].bytes = p->bytes[i] * each;
+        b->stages[TOTAL].flops += p->flops[i];
+        b->stages[TOTAL].bytes += p->bytes[i];
+    }
+    zis_txt2img_result_deinit(&made);
+    return ZIS_OK;
+}
+
+/* One pass of the encoder on a black picture of the padded size; dry: only counted. */
+static zis_status encode_once(const zis_vae *vae,
+                              zis_run *run,
+                              const zis_request *r,
+                              zis_error *err)
+{
+    int64_t f = zis_vae_factor(vae);
+    int64_t h = (r->height + f - 1) / f, w = (r->width + f - 1) / f;
+    zis_arena_mark mark = zis_arena_save(&run->scratch);
+    zis_tensor image = zis_run_alloc_3d(run, ZIS_DTYPE_F32, 3, h * f, w * f);
+    zis_tensor mean =
+        zis_run_alloc_3d(run, ZIS_DTYPE_F32, zis_vae_get_config(vae)->latent_channels, h, w);
+    zis_status st = zis_run_status(run, err);
+    if (!st && !run->dry) memset(image.data, 0, zis_tensor_bytes(&image));
+    if (!st) st = zis_vae_encode(vae, run, &image, mean, err);
+    zis_arena_restore(&run->scratch, mark);
+    return st;
+}
+
+static zis_status measure_encode(bench *b, zis_error *err)
+{
+    zis_vae *vae = NULL;
+    zis_run dry;
+    zis_status st = zis_vae_open(&vae, b->model->set.path[ZIS_PART_VAE], ZIS_VAE_ENCODER, err);
+    zis_run_init_dry(&dry, &b->run);
+    if (!st) st = encode_once(vae, &dry, &b->request, err);
+    if (!st) st = zis_run_reserve(&b->run, dry.scratch.peak, err);
+    b->stages[ENCODE].flops = dry.flops;
+    b->stages[ENCODE].bytes = dry.bytes;
+    for (int i = 0; i < b->repeat && !st; i++) {
+        double start = zis_os_now();
+        st = encode_once(vae, &b->run, &b->request, err);
+        if (!st) add_time(b, ENCODE, zis_os_now() - start);
+    }
+    zis_run_clear(&b->run);
+    zis_vae_close(&vae);
+    return st;
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+/* New string; NULL where unknown. */
+static char *cpu_name(void)
+{
+    char line[300], *name = NULL;
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    while (f && !name && fgets(line, sizeof line, f)) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !colon) continue;
+        line[strcspn(line, "\n")] = '\0';
+        name = zis_mem_strdup(colon + 2);
+    }
+    if (f) fclose(f);
+    return name;
+}
+
+static void put_machine(zis_buf *out, const bench *b)
+{
+    char *cpu = cpu_name();
+    zis_buf_puts(out, "\"machine\": {\"cpu\": ");
+    zis_jsonout_string(out, cpu);
+    zis_buf_printf(out, ", \"isa\": \"%s\", \"threads\": %d, \"peak_gflops_f32\": %.1f",
+                   b->run.backend->isa(&b->run), zis_pool_threads(b->pool), b->peak_f32);
+    if (b->peak_bf16 > 0) zis_buf_printf(out, ", \"peak_gflops_bf16\": %.1f", b->peak_bf16);
+    zis_buf_puts(out, ", \"gpu\": null}");
+    free(cpu);
+}
+
+static const char *dtype_name(const bench *b)
+{
+    return b->run.math == ZIS_DTYPE_BF16 ? "bf16" : "f32";
+}
+
+static double peak_of(const bench *b)
+{
+    /* Without native bf16 its products are made of float32's. */
+    return b->run.math == ZIS_DTYPE_BF16 && b->peak_bf16 > 0 ? b->peak_bf16 : b->peak_f32;
+}
+
+static double best(const stage *s)
+{
+    double t = 0;
+    for (int i = 0; i < s->n; i++)
+        if (i == 0 || s->seconds[i] < t) t = s->seconds[i];
+    return t;
+}
+
+static void put_stage_json(zis_buf *out, const bench *b, int i)
+{
+    const stage *s = &b->stages[i];
+    double gflops = best(s) > 0 ? s->flops * 1e-9 / best(s) : 0;
+    double peak = peak_of(b);
+    zis_buf_printf(out, "  {\"stage\": \"%s\", \"seconds\": [", stage_names[i]);
+    for (int k = 0; k < s->n; k++) zis_buf_printf(out, "%s%.6f", k ? ", " : "", s->seconds[k]);
+    zis_buf_printf(out,
+                   "], \"gflop\": %.4f, \"gflops\": %.2f, \"share_of_peak\": %.4f, "
+                   "\"bytes\": %.0f, \"peak_memory_bytes\": %llu}%s\n",
+                   s->flops * 1e-9, gflops, peak > 0 ? gflops / peak : 0, s->bytes,
+                   (unsigned long long)s->peak_rss, i + 1 < N_STAGES ? "," : "");
+}
+
+static void put_json(zis_buf *out, const bench *b)
+{
+    zis_buf_puts(out, "{");
+    put_machine(out, b);
+    zis_buf_puts(out, ", \"model\": ");
+    zis_jsonout_string(out, b->model->set.name);
+    zis_buf_printf(out,
+                   ", \"width\": %d, \"height\": %d, \"steps\": %d, \"device\": \"%s\", "
+                   "\"dtype\": \"%s\", \"stages\": [\n",
+                   b->request.width, b->request.height, b->request.steps, b->run.backend->name,
+                   dtype_name(b));
+    for (int i = 0; i < N_STAGES; i++) put_stage_json(out, b, i);
+    zis_buf_puts(out, "]}\n");
+}
+
+static void put_text(zis_buf *out, const bench *b)
+{
+    char *cpu = cpu_name();
+    zis_buf_printf(out, "%s, %d threads, %s; peak %.0f GFLOP/s f32", cpu ? cpu : "unknown CPU",
+                   zis_pool_threads(b->pool), b->run.backend->isa(&b->run), b->peak_f32);
+    if (b->peak_bf16 > 0) zis_buf_printf(out, ", %.0f bf16", b->peak_bf16);
+    zis_buf_printf(out, "\n%s, %dx%d, %d steps, %s\n", b->model->set.name, b->request.width,
+                   b->request.height, b->request.steps, dtype_name(b));
+    zis_buf_printf(out, "%-8s %10s %10s %10s %8s\n", "stage", "seconds", "GFLOP", "GFLOP/s",
+                   "of peak");
+    for (int i = 0; i < N_STAGES; i++) {
+        const stage *s = &b->stages[i];
+        double gflops = best(s) > 0 ? s->flops * 1e-9 / best(s) : 0;
+        zis_buf_printf(out, "%-8s %10.4f %10.2f %10.1f %7.0f%%\n", stage_names[i], best(s),
+                       s->flops * 1e-9, gflops, peak_of(b) > 0 ? 100 * gflops / peak_of(b) : 0);
+    }
+    zis_buf_printf(out, "peak memory %.0f MB, mapped weights among it\n",
+                   (double)zis_os_peak_rss() / 1e6);
+    free(cpu);
+}
+
+/* ---- kernels ------------------------------------------------------------------------------- */
+
+typedef struct kernel_list {
+    zis_buf *out;
+    bool json, first;
+} kernel_list;
+
+static void on_kernel(void *arg, const zis_bench_row *r)
+{
+    kernel_list *l = arg;
+    if (!l->json) {
+        printf("%-16s %-28s %-5s %10.6f s %9.1f GFLOP/s %6.1f%% %8.2f GB/s", r->kernel, r->what,
+               r->math, r->seconds, r->gflops, 100 * r->share_of_peak, r->gbytes);
+        if (r->openblas_gflops >= 0) printf("  OpenBLAS %.1f", r->openblas_gflops);
+        putchar('\n');
+        fflush(stdout);
+        return;
+    }
+    zis_buf_printf(l->out,
+                   "%s  {\"kernel\": \"%s\", \"shape\": \"%s\", \"dtype\": \"%s\", \"seconds\": "
+                   "%.9f, \"gflop\": %.4f, \"gflops\": %.2f, \"share_of_peak\": %.4f, "
+                   "\"gbytes_per_second\": %.3f",
+                   l->first ? "" : ",\n", r->kernel, r->what, r->math, r->seconds, r->gflop,
+                   r->gflops, r->share_of_peak, r->gbytes);
+    if (r->openblas_gflops >= 0)
+        zis_buf_printf(l->out, ", \"openblas_gflops\": %.2f", r->openblas_gflops);
+    zis_buf_puts(l->out, "}");
+    l->first = false;
+}
+
+static zis_status run_kernels(bench *b, zis_buf *out, zis_error *err)
+{
+    kernel_list l = {out, b->cli->json, true};
+    if (l.json) {
+        zis_buf_puts(out, "{");
+        put_machine(out, b);
+        zis_buf_puts(out, ", \"kernels\": [\n");
+    }
+    zis_status st = zis_bench_kernels(&b->run, b->filter, on_kernel, &l, err);
+    if (l.json) zis_buf_puts(out, "\n]}\n");
+    return st;
+}
+
+/* ---- the command --------------------------------------------------------------------------- */
+
+static zis_status take_settings(bench *b, const zis_args *a, zis_error *err)
+{
+    zis_status st = ZIS_OK;
+    for (size_t i = 0; i < a->n_settings && !st; i++) {
+        const zis_setting *s = &a->settings[i];
+        if (s->field) {
+            st = zis_request_set(&b->request, s->field, s->said, s->value, err);
+            continue;
+        }
+        switch (s->option->id) {
+        case REPEAT:
+            st = zis_args_int(s, &b->repeat, err);
+            break;
+        case THREADS:
+            st = zis_args_int(s, &b->threads, err);
+            break;
+        case DEVICE:
+            b->device = strcmp(s->value, "auto") == 0 ? NULL : s->value;
+            break;
+        case FILTER:
+            b->filter = s->value;
+            break;
+        case KERNELS:
+            b->kernels = true;
+            break;
+        default:
+            break;
+        }
+    }
+    return st;
+}
+
+static zis_status open_device(bench *b, zis_error *err)
+{
+    const char *isa = getenv("ZIS_CPU");
+    zis_run_options o = {
+        .device = b->device,
+        .isa = isa && *isa ? isa : NULL,
+        .math = b->request.math == ZIS_MATH_F32    ? ZIS_DTYPE_F32
+                : b->request.math == ZIS_MATH_BF16 ? ZIS_DTYPE_BF16
+                                                   : ZIS_DTYPE_COUNT,
+        .cancel = b->cli->cancel,
+    };
+    zis_status st = zis_pool_create(&b->pool, b->threads, err);
+    o.pool = b->pool;
+    if (!st) st = zis_run_init(&b->run, &o, err);
+    if (st) return st;
+    b->has_run = true;
+    b->peak_f32 = zis_bench_peak(&b->run, ZIS_DTYPE_F32, 0.3);
+    b->peak_bf16 = zis_bench_peak(&b->run, ZIS_DTYPE_BF16, 0.3);
+    return ZIS_OK;
+}
+
+static zis_status open_model(bench *b, zis_error *err)
+{
+    zis_request *r = &b->request;
+    zis_model_set set = {0};
+    zis_model_query q = {
+        .model = r->model,
+        .path = {[ZIS_PART_TEXT_ENCODER] = r->text_encoder,
+                 [ZIS_PART_VAE] = r->vae,
+                 [ZIS_PART_TOKENIZER] = r->tokenizer},
+    };
+    zis_status st = zis_model_find(&set, &q, err);
+    if (!st) st = zis_model_open(&b->model, &set, NULL, err);
+    zis_model_set_deinit(&set);
+    if (st) return st;
+    zis_request_defaults d = b->model->set.defaults;
+    d.steps = 3;
+    zis_request_defaults_apply(r, &d);
+    r->seed = 0;
+    st = zis_request_set(r, zis_request_field("prompt"), "the prompt", PROMPT, err);
+    return st ? st : zis_request_check(r, err);
+}
+
+static zis_status run_stages(bench *b, zis_buf *out, zis_error *err)
+{
+    zis_status st = open_model(b, err);
+    for (int i = 0; i < b->repeat && !st; i++) st = measure_picture(b, err);
+    if (!st) st = measure_encode(b, err);
+    if (!st && b->nomem) st = zis_fail_nomem(err, "the times");
+    if (st) return st;
+    if (b->cli->json)
+        put_json(out, b);
+    else
+        put_text(out, b);
+    return ZIS_OK;
+}
+
+zis_status zis_cmd_bench(zis_cli *cli, int argc, char **argv, zis_error *err)
+{
+    zis_args args = {0};
+    zis_buf out = {0};
+    bench b = {.cli = cli, .repeat = 1};
+    zis_status st = zis_args_parse(&args, &usage, argc, argv, err);
+    if (st) return st;
+    if (args.help) {
+        zis_args_help(&usage);
+        goto done;
+    }
+    st = zis_request_init(&b.request, err);
+    if (!st) st = take_settings(&b, &args, err);
+    if (!st) st = open_device(&b, err);
+    if (!st) st = b.kernels ? run_kernels(&b, &out, err) : run_stages(&b, &out, err);
+    if (!st && out.failed) st = zis_fail_nomem(err, "the answer");
+    if (!st && out.len) st = zis_output_stdout(out.data, out.len, err);
+done:
+    zis_model_close(&b.model);
+    if (b.has_run) zis_run_deinit(&b.run);
+    zis_pool_destroy(&b.pool);
+    for (int i = 0; i < N_STAGES; i++) free(b.stages[i].seconds);
+    zis_request_deinit(&b.request);
+    zis_buf_free(&out);
+    zis_args_deinit(&args);
+    return st;
+}

@@ -1,0 +1,358 @@
+/* zis generate: from a prompt to files. */
+#include "base/os.h"
+#include "cli/args.h"
+#include "cli/cli.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "pipeline/jsonout.h"
+#include "pipeline/model.h"
+#include "pipeline/recipe.h"
+#include "studio/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    OUTPUT = 1000,
+    PROMPT_FILE,
+    FROM_IMAGE,
+    NO_METADATA,
+    SHOW,
+    JSON,
+    QUIET,
+    VERBOSE,
+    DEVICE,
+    THREADS,
+};
+
+static const zis_option options[] = {
+    {OUTPUT, "output", 'o', "FILE",
+     "where the picture goes: .png, .jpg or .webp; %d counts a batch; - is standard output "
+     "(default: zis-SEED.png)",
+     0, 0},
+    {PROMPT_FILE, "prompt-file", 0, "FILE", "reads the prompt from a file", 0, 0},
+    {FROM_IMAGE, "from-image", 0, "FILE",
+     "repeats the recipe in a picture; other options change it", 0, 0},
+    {NO_METADATA, "no-metadata", 0, NULL, "leaves the recipe out of the picture", 0, 0},
+    {SHOW, "show", 0, NULL, "shows the picture on a terminal that can", 0, 0},
+    {DEVICE, "device", 0, "NAME", "auto, cpu, or ref (slow, for checks)", 0, 0},
+    {THREADS, "threads", 't', "N", "threads (default: one for each CPU)", 1, 1024},
+    {JSON, "json", 0, NULL, "prints the result as one JSON object", 0, 0},
+    {QUIET, "quiet", 'q', NULL, "prints nothing but errors", 0, 0},
+    {VERBOSE, "verbose", 'v', NULL, "prints the plan and the times", 0, 0},
+    {0},
+};
+
+static const zis_usage usage = {
+    .command = "generate",
+    .synopsis = "[PROMPT] [options]",
+    .about = "Draws a picture of what the prompt says.",
+    .fields = ZIS_FIELD_GENERATE,
+    .options = options,
+    .rest_max = 1,
+};
+
+/* One call of the command. */
+typedef struct generate {
+    zis_cli *cli;
+    zis_request request;
+    zis_engine_options engine;
+    const char *output; /* pattern, or NULL */
+    zis_picture_kind kind;
+    const char *prompt_file;
+    const char *from_image;
+    bool no_metadata, show, json, quiet, verbose;
+    zis_progress_view progress;
+    char **written; /* names of finished files */
+    int n_written;
+    double started;
+} generate;
+
+/* ---- the request --------------------------------------------------------------------------- */
+
+/* All of standard input, up to the largest prompt and one byte more. */
+static zis_status read_stdin(zis_buf *out, zis_error *err)
+{
+    char piece[4096];
+    for (;;) {
+        ssize_t k = read(STDIN_FILENO, piece, sizeof piece);
+        if (k < 0 && errno == EINTR) continue;
+        if (k < 0)
+            return zis_fail(err, ZIS_IO, "cannot read the prompt from standard input: %s",
+                            strerror(errno));
+        if (k == 0) break;
+        zis_buf_append(out, piece, (size_t)k);
+        if (out->len > ZIS_REQUEST_MAX_TEXT) break;
+    }
+    return out->failed ? zis_fail_nomem(err, "the prompt") : ZIS_OK;
+}
+
+/* A line's end behind a piped or filed prompt does not belong to it. */
+static size_t without_newline(const char *s, size_t n)
+{
+    if (n > 0 && s[n - 1] == '\n') n--;
+    if (n > 0 && s[n - 1] == '\r') n--;
+    return n;
+}
+
+static zis_status set_prompt(
+    generate *g, const char *said, const char *value, const zis_field *f, zis_error *err)
+{
+    if (strcmp(value, "-") != 0) return zis_request_set(&g->request, f, said, value, err);
+    zis_buf text = {0};
+    zis_status st = read_stdin(&text, err);
+    if (!st)
+        st = zis_request_set_text(&g->request, f, "the prompt on standard input",
+                                  text.data ? text.data : "", without_newline(text.data, text.len),
+                                  err);
+    zis_buf_free(&text);
+    return st;
+}
+
+static zis_status read_prompt_file(generate *g, zis_error *err)
+{
+    char *text = NULL;
+    size_t n = 0;
+    zis_status st = zis_os_read_file(&text, &n, g->prompt_file, ZIS_REQUEST_MAX_TEXT, err);
+    if (!st)
+        st = zis_request_set_text(&g->request, zis_request_field("prompt"), g->prompt_file, text,
+                                  without_newline(text, n), err);
+    free(text);
+    return st;
+}
+
+static zis_status take_option(generate *g, const zis_setting *s, zis_error *err)
+{
+    switch (s->option->id) {
+    case OUTPUT:
+        g->output = s->value;
+        break;
+    case PROMPT_FILE:
+        g->prompt_file = s->value;
+        break;
+    case FROM_IMAGE:
+        g->from_image = s->value;
+        break;
+    case NO_METADATA:
+        g->no_metadata = true;
+        break;
+    case SHOW:
+        g->show = true;
+        break;
+    case JSON:
+        g->json = true;
+        break;
+    case QUIET:
+        g->quiet = true;
+        break;
+    case VERBOSE:
+        g->verbose = true;
+        break;
+    case DEVICE:
+        g->engine.device = strcmp(s->value, "auto") == 0 ? NULL : s->value;
+        break;
+    case THREADS:
+        return zis_args_int(s, &g->engine.threads, err);
+    default:
+        break;
+    }
+    return ZIS_OK;
+}
+
+/* The recipe first, so that what stands on the command line changes it. */
+static zis_status take_settings(generate *g, const zis_args *a, zis_error *err)
+{
+    zis_status st = ZIS_OK;
+    const zis_field *prompt = zis_request_field("prompt");
+    for (size_t i = 0; i < a->n_settings && !st; i++)
+        if (a->settings[i].option) st = take_option(g, &a->settings[i], err);
+    if (!st && g->from_image) st = zis_recipe_read(&g->request, g->from_image, err);
+    if (!st && g->prompt_file) st = read_prompt_file(g, err);
+    for (size_t i = 0; i < a->n_settings && !st; i++) {
+        const zis_setting *s = &a->settings[i];
+        if (!s->field) continue;
+        st = s->field == prompt ? set_prompt(g, s->said, s->value, prompt, err)
+                                : zis_request_set(&g->request, s->field, s->said, s->value, err);
+    }
+    if (!st && a->n_rest) st = set_prompt(g, "the prompt", a->rest[0], prompt, err);
+    if (st) return st;
+    if (!zis_request_given(&g->request, prompt))
+        return zis_fail(err, ZIS_ARG,
+                        "there is no prompt; try: zis generate \"a red apple\" -o apple.png");
+    if (g->json && g->output && strcmp(g->output, "-") == 0)
+        return zis_fail(err, ZIS_ARG, "--json and -o - both need standard output; choose one");
+    if (g->json && g->show)
+        return zis_fail(err, ZIS_ARG, "--json and --show both need standard output; choose one");
+    return g->output ? zis_output_check(g->output, g->request.batch, &g->kind, err)
+                     : zis_output_check("zis.png", 1, &g->kind, err);
+}
+
+/* ---- pictures ------------------------------------------------------------------------------ */
+
+static void on_progress(void *arg, const zis_engine_progress *p)
+{
+    generate *g = arg;
+    zis_progress_update(&g->progress, p);
+}
+
+static zis_status remember(generate *g, char *name, zis_error *err)
+{
+    char **list = zis_mem_resize(g->written, (size_t)g->n_written + 1, sizeof *list);
+    if (!list) return zis_fail_nomem(err, "the list of files");
+    g->written = list;
+    list[g->n_written++] = name;
+    return ZIS_OK;
+}
+
+static zis_status write_picture(generate *g,
+                                const zis_engine_picture *p,
+                                const zis_buf *file,
+                                zis_error *err)
+{
+    bool to_stdout = g->output && strcmp(g->output, "-") == 0;
+    char *name = g->output ? zis_output_name(g->output, p->index, g->request.batch)
+                           : zis_mem_printf("zis-%lld.png", (long long)p->seed);
+    if (!name) return zis_fail_nomem(err, "the name of the file");
+    zis_status st = to_stdout ? zis_output_stdout(file->data, file->len, err)
+                              : zis_os_write_file(name, file->data, file->len, err);
+    if (!st) st = remember(g, name, err);
+    if (st) {
+        free(name);
+        return st;
+    }
+    if (g->quiet || g->json) return ZIS_OK;
+    zis_progress_clear(&g->progress);
+    fprintf(to_stdout || g->show ? stderr : stdout, "%s  %dx%d  seed %lld  %.1f s\n",
+            to_stdout ? "standard output" : name, p->image->width, p->image->height,
+            (long long)p->seed, zis_os_now() - g->started);
+    return zis_output_flush(err);
+}
+
+static zis_status show_picture(const zis_image *image, zis_error *err)
+{
+    zis_buf png = {0};
+    zis_status st = zis_picture_encode(&png, image, ZIS_PICTURE_PNG, NULL, 0, err);
+    if (!st) st = zis_output_show(png.data, png.len, err);
+    zis_buf_free(&png);
+    return st;
+}
+
+static zis_status on_picture(void *arg, const zis_engine_picture *p, zis_error *err)
+{
+    generate *g = arg;
+    zis_buf file = {0};
+    const zis_picture_text texts[] = {
+        {ZIS_RECIPE_KEY_A1111, p->parameters},
+        {ZIS_RECIPE_KEY_JSON, p->recipe},
+    };
+    zis_status st =
+        zis_picture_encode(&file, p->image, g->kind, texts, g->no_metadata ? 0 : 2, err);
+    if (!st && atomic_load(g->cli->cancel)) st = zis_fail(err, ZIS_CANCELLED, "cancelled");
+    if (!st) st = write_picture(g, p, &file, err);
+    zis_buf_free(&file);
+    if (!st && g->show) {
+        zis_progress_clear(&g->progress);
+        st = show_picture(p->image, err);
+    }
+    return st;
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+static zis_status print_json(const generate *g, const zis_engine_result *r, zis_error *err)
+{
+    zis_buf out = {0};
+    zis_buf_puts(&out, "{\"ok\": true, \"output\": [");
+    for (int i = 0; i < g->n_written; i++) {
+        zis_buf_puts(&out, i ? ", " : "");
+        zis_jsonout_string(&out, g->written[i]);
+    }
+    zis_buf_printf(&out, "], \"width\": %d, \"height\": %d, \"model\": ", r->request.width,
+                   r->request.height);
+    zis_jsonout_string(&out, r->model);
+    zis_buf_puts(&out, ", ");
+    zis_request_to_json(&out, &r->request, ZIS_FIELD_RESULT);
+    zis_buf_printf(&out, ", \"device\": \"%s\", \"dtype\": \"%s\", \"seconds\": {", r->device,
+                   r->dtype);
+    for (int i = 0; i < ZIS_ENGINE_STAGE_COUNT; i++)
+        zis_buf_printf(&out, "%s\"%s\": %.4f", i ? ", " : "",
+                       zis_engine_stage_name((zis_engine_stage)i), r->seconds[i]);
+    zis_buf_printf(&out, "}, \"peak_memory_bytes\": %llu, \"warnings\": [",
+                   (unsigned long long)r->peak_memory_bytes);
+    for (int i = 0; i < r->n_warnings; i++) {
+        zis_buf_puts(&out, i ? ", " : "");
+        zis_jsonout_string(&out, r->warnings[i]);
+    }
+    zis_buf_puts(&out, "]}\n");
+    zis_status st =
+        out.failed ? zis_fail_nomem(err, "the answer") : zis_output_stdout(out.data, out.len, err);
+    zis_buf_free(&out);
+    return st;
+}
+
+static void print_times(const zis_engine_result *r)
+{
+    fprintf(stderr, "%s on %s (%s), %s products, working memory %.0f MB, peak %.0f MB\n", r->model,
+            r->device, r->isa, r->dtype, (double)r->scratch_bytes / 1e6,
+            (double)r->peak_memory_bytes / 1e6);
+    for (int i = 0; i < ZIS_ENGINE_STAGE_COUNT; i++)
+        if (r->seconds[i] > 0)
+            fprintf(stderr, "%-8s %8.3f s\n", zis_engine_stage_name((zis_engine_stage)i),
+                    r->seconds[i]);
+}
+
+/* Said once, when nobody named a model and a real one is there. */
+static void hint(const generate *g)
+{
+    if (g->quiet || zis_request_given(&g->request, zis_request_field("model"))) return;
+    char *id = zis_model_cached_hint();
+    if (id)
+        fprintf(stderr, "hint: %s is in your Hugging Face cache; -m %s draws with it\n", id, id);
+    free(id);
+}
+
+static zis_status run(generate *g, zis_error *err)
+{
+    zis_engine *engine = NULL;
+    zis_engine_result result = {0};
+    zis_engine_hooks hooks = {g, on_progress, on_picture};
+    g->started = zis_os_now();
+    zis_progress_init(&g->progress, g->quiet);
+    hint(g);
+    zis_status st = zis_engine_create(&engine, &g->engine, err);
+    if (!st) st = zis_engine_run(engine, &g->request, &hooks, g->cli->cancel, &result, err);
+    zis_progress_clear(&g->progress);
+    for (int i = 0; i < result.n_warnings && !g->quiet; i++)
+        fprintf(stderr, "warning: %s\n", result.warnings[i]);
+    if (!st && g->verbose) print_times(&result);
+    if (!st && g->json) st = print_json(g, &result, err);
+    zis_engine_result_deinit(&result);
+    zis_engine_destroy(&engine);
+    return st;
+}
+
+zis_status zis_cmd_generate(zis_cli *cli, int argc, char **argv, zis_error *err)
+{
+    generate g = {.cli = cli};
+    zis_args args = {0};
+    zis_status st = zis_args_parse(&args, &usage, argc, argv, err);
+    if (st) return st;
+    if (args.help) {
+        zis_args_help(&usage);
+        goto out;
+    }
+    const char *isa = getenv("ZIS_CPU");
+    g.engine.isa = isa && *isa ? isa : NULL;
+    st = zis_request_init(&g.request, err);
+    if (!st) st = take_settings(&g, &args, err);
+    if (!st) st = run(&g, err);
+out:
+    for (int i = 0; i < g.n_written; i++) free(g.written[i]);
+    free(g.written);
+    zis_request_deinit(&g.request);
+    zis_args_deinit(&args);
+    return st;
+}
