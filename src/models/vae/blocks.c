@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-/* The twin counts only; slots are so far apart that maps of any size do not meet. */
+/* The twin counts only; its slots are so far apart, and from what the caller has, that maps of any
+ * size do not meet. */
 #define FAR ((size_t)1 << 50)
 
 void zis_vae_maps_measure(zis_vae_maps *maps, zis_run *twin, const zis_run *like, int groups)
@@ -12,6 +13,7 @@ void zis_vae_maps_measure(zis_vae_maps *maps, zis_run *twin, const zis_run *like
     /* Within a plan the input has a counted address, too: the slots must lie behind it. */
     if (like->dry) twin->scratch.used = like->scratch.used;
     *maps = (zis_vae_maps){.run = twin, .groups = groups};
+    (void)zis_run_alloc_bytes(twin, FAR);
     for (int i = 0; i < 3; i++) maps->slot[i] = zis_run_alloc_bytes(twin, FAR);
 }
 

@@ -1,0 +1,216 @@
+/* golden_models.c - goldens of the text encoder, the transformer and the autoencoder. */
+#include "base/mem.h"
+#include "models/qwen3/qwen3.h"
+#include "models/vae/vae.h"
+#include "models/zimage/zimage.h"
+#include "studio/golden_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A tensor on the run's device with the values of `host`. */
+static zis_tensor upload(zis_run *run, const zis_tensor *shape, const float *host)
+{
+    zis_tensor t =
+        shape->ndim == 2
+            ? zis_run_alloc_2d(run, ZIS_DTYPE_F32, shape->dim[0], shape->dim[1])
+            : zis_run_alloc_3d(run, ZIS_DTYPE_F32, shape->dim[0], shape->dim[1], shape->dim[2]);
+    zis_run_upload(run, &t, host);
+    return t;
+}
+
+/* Downloads and compares, in the real run. */
+static zis_status compare(
+    zis_golden *g, zis_run *run, const char *name, const zis_tensor *t, zis_error *err)
+{
+    if (run->dry) return zis_run_status(run, err);
+    size_t n = (size_t)zis_tensor_count(t);
+    float *got = zis_mem_alloc(n, sizeof *got);
+    if (!got) return zis_fail_nomem(err, "the result");
+    zis_run_download(run, got, t);
+    zis_status st = zis_run_status(run, err);
+    if (!st) zis_golden_compare(g, name, got, n);
+    free(got);
+    return st;
+}
+
+/* ---- text_encoder ---- */
+
+typedef struct text_case {
+    const zis_qwen3 *m;
+    int32_t *ids;
+    int64_t n;
+} text_case;
+
+static zis_status text_forward(zis_golden *g, zis_run *run, void *arg, zis_error *err)
+{
+    const text_case *c = arg;
+    zis_tensor hidden =
+        zis_run_alloc_2d(run, ZIS_DTYPE_F32, c->n, zis_qwen3_get_config(c->m)->hidden);
+    zis_status st = zis_qwen3_encode(c->m, run, c->ids, c->n, hidden, zis_golden_watch, g, err);
+    return st ? st : compare(g, run, "hidden", &hidden, err);
+}
+
+/* Ids are stored as I64 (or I32). */
+static zis_status read_ids(const zis_golden *g, text_case *c, zis_error *err)
+{
+    const zis_tensor *t;
+    zis_status st = zis_golden_input(g, "in.ids", 1, &t, err);
+    if (st) return st;
+    if (t->dtype != ZIS_DTYPE_I64 && t->dtype != ZIS_DTYPE_I32)
+        return zis_fail(err, ZIS_FORMAT, "the golden's ids are of type %s",
+                        zis_dtype_get(t->dtype)->name);
+    c->n = t->dim[0];
+    c->ids = zis_mem_alloc((size_t)c->n, sizeof *c->ids);
+    if (!c->ids) return zis_fail_nomem(err, "the golden's ids");
+    for (int64_t i = 0; i < c->n; i++) {
+        int64_t wide;
+        if (t->dtype == ZIS_DTYPE_I32) {
+            memcpy(&c->ids[i], (const char *)t->data + 4 * i, 4);
+            continue;
+        }
+        memcpy(&wide, (const char *)t->data + 8 * i, 8);
+        if (wide < 0 || wide > INT32_MAX)
+            return zis_fail(err, ZIS_FORMAT, "the golden has an id of %lld", (long long)wide);
+        c->ids[i] = (int32_t)wide;
+    }
+    return ZIS_OK;
+}
+
+zis_status zis_golden_run_text_encoder(zis_golden *g, zis_error *err)
+{
+    zis_qwen3_config config;
+    zis_weights *weights = NULL;
+    zis_qwen3 *m = NULL;
+    text_case c = {0};
+    zis_status st = zis_qwen3_config_read(&config, g->doc, err);
+    if (!st) st = read_ids(g, &c, err);
+    if (!st) st = zis_golden_weights(g, "model.layers.0.mlp.gate_proj.weight", &weights, err);
+    if (!st) st = zis_qwen3_create(&m, &config, weights, err);
+    c.m = m;
+    if (!st) st = zis_golden_execute(g, text_forward, &c, err);
+    zis_qwen3_close(&m);
+    zis_weights_close(&weights);
+    free(c.ids);
+    return st;
+}
+
+/* ---- dit ---- */
+
+typedef struct dit_case {
+    const zis_zimage *m;
+    const zis_tensor *latents, *cap; /* as stored */
+    float *latents_host, *cap_host;
+    float tau;
+} dit_case;
+
+static zis_status dit_forward(zis_golden *g, zis_run *run, void *arg, zis_error *err)
+{
+    const dit_case *c = arg;
+    zis_zimage_times times;
+    zis_zimage_prompt prompt;
+    zis_zimage_size size;
+    zis_tensor latents = upload(run, c->latents, c->latents_host);
+    zis_tensor cap = upload(run, c->cap, c->cap_host);
+    zis_tensor velocity =
+        zis_run_alloc_3d(run, ZIS_DTYPE_F32, latents.dim[0], latents.dim[1], latents.dim[2]);
+    zis_status st = zis_zimage_times_make(c->m, run, &c->tau, 1, &times, err);
+    if (st) return st;
+    if (!run->dry) zis_golden_watch(g, run, "temb", &times.temb);
+    st = zis_zimage_prompt_make(c->m, run, &cap, &prompt, zis_golden_watch, g, err);
+    if (st) return st;
+    st = zis_zimage_size_make(c->m, run, latents.dim[1], latents.dim[2], &prompt, &size, err);
+    if (st) return st;
+    st = zis_zimage_step(c->m, run, &times, 0, &size, &prompt, &latents, 1, velocity,
+                         zis_golden_watch, g, err);
+    return st ? st : compare(g, run, "velocity", &velocity, err);
+}
+
+zis_status zis_golden_run_dit(zis_golden *g, zis_error *err)
+{
+    zis_zimage_config config;
+    zis_weights *weights = NULL;
+    zis_zimage *m = NULL;
+    dit_case c = {0};
+    double t = -1, tau = -1;
+    zis_status st = zis_zimage_config_read(&config, g->doc, err);
+    if (!st) st = zis_json_doc_double(g->doc, "t", 0, 1, &t, err);
+    if (!st) st = zis_json_doc_double(g->doc, "tau", 0, 1e6, &tau, err);
+    if (!st && t < 0 && tau < 0) st = zis_fail(err, ZIS_FORMAT, "the golden's config has no time");
+    if (!st) st = zis_golden_input(g, "in.latents", 3, &c.latents, err);
+    if (!st) st = zis_golden_input(g, "in.cap", 2, &c.cap, err);
+    if (!st) st = zis_golden_floats(&c.latents_host, c.latents, err);
+    if (!st) st = zis_golden_floats(&c.cap_host, c.cap, err);
+    if (!st) st = zis_golden_weights(g, "all_x_embedder.2-1.weight", &weights, err);
+    if (!st) st = zis_zimage_create(&m, &config, weights, err);
+    if (!st) {
+        c.m = m;
+        c.tau = (float)(tau >= 0 ? tau : t * config.t_scale);
+        st = zis_golden_execute(g, dit_forward, &c, err);
+    }
+    zis_zimage_close(&m);
+    zis_weights_close(&weights);
+    free(c.latents_host);
+    free(c.cap_host);
+    return st;
+}
+
+/* ---- vae_encode, vae_decode ---- */
+
+typedef struct vae_case {
+    const zis_vae *m;
+    const zis_tensor *in;
+    float *host;
+    bool decode;
+} vae_case;
+
+static zis_status vae_forward(zis_golden *g, zis_run *run, void *arg, zis_error *err)
+{
+    const vae_case *c = arg;
+    const zis_vae_config *config = zis_vae_get_config(c->m);
+    int64_t f = zis_vae_factor(c->m), h = c->in->dim[1], w = c->in->dim[2];
+    zis_tensor in = upload(run, c->in, c->host), out;
+    zis_status st;
+    if (c->decode) {
+        out = zis_run_alloc_3d(run, ZIS_DTYPE_F32, config->channels, h * f, w * f);
+        st = zis_vae_decode(c->m, run, &in, out, err);
+    } else {
+        out = zis_run_alloc_3d(run, ZIS_DTYPE_F32, config->latent_channels, h / f, w / f);
+        st = zis_vae_encode(c->m, run, &in, out, err);
+    }
+    return st ? st : compare(g, run, c->decode ? "image" : "mean", &out, err);
+}
+
+static zis_status run_vae(zis_golden *g, bool decode, zis_error *err)
+{
+    zis_vae_config config;
+    zis_weights *weights = NULL;
+    zis_vae *m = NULL;
+    vae_case c = {.decode = decode};
+    zis_status st = zis_vae_config_read(&config, g->doc, err);
+    if (!st) st = zis_golden_input(g, decode ? "in.latents" : "in.image", 3, &c.in, err);
+    if (!st) st = zis_golden_floats(&c.host, c.in, err);
+    if (!st)
+        st = zis_golden_weights(g,
+                                decode ? "decoder.mid_block.resnets.0.norm1.weight"
+                                       : "encoder.mid_block.resnets.0.norm1.weight",
+                                &weights, err);
+    if (!st)
+        st = zis_vae_create(&m, &config, weights, decode ? ZIS_VAE_DECODER : ZIS_VAE_ENCODER, err);
+    c.m = m;
+    if (!st) st = zis_golden_execute(g, vae_forward, &c, err);
+    zis_vae_close(&m);
+    zis_weights_close(&weights);
+    free(c.host);
+    return st;
+}
+
+zis_status zis_golden_run_vae_encode(zis_golden *g, zis_error *err)
+{
+    return run_vae(g, false, err);
+}
+
+zis_status zis_golden_run_vae_decode(zis_golden *g, zis_error *err)
+{
+    return run_vae(g, true, err);
+}

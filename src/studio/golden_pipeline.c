@@ -1,0 +1,101 @@
+/* golden_pipeline.c - goldens of whole requests: prompt to picture. */
+#include "base/mem.h"
+#include "pipeline/txt2img.h"
+#include "studio/golden_impl.h"
+
+#include <stdlib.h>
+
+/* A member of config that is a text: copied into the request. */
+static zis_status take_text(const zis_golden *g, const char *key, char **field, zis_error *err)
+{
+    const char *text = zis_json_doc_string(g->doc, key);
+    if (!text) return ZIS_OK;
+    char *copy = zis_mem_strdup(text);
+    if (!copy) return zis_fail_nomem(err, "the golden's request");
+    free(*field);
+    *field = copy;
+    return ZIS_OK;
+}
+
+static zis_status take_int(const zis_golden *g, const char *key, int hi, int *field, zis_error *err)
+{
+    int64_t v = *field;
+    zis_status st = zis_json_doc_int(g->doc, key, 1, hi, &v, err);
+    if (!st) *field = (int)v;
+    return st;
+}
+
+static zis_status check_supported(const zis_golden *g, zis_error *err)
+{
+    if (zis_json_doc_string(g->doc, "lora"))
+        return zis_fail(err, ZIS_UNSUPPORTED, "this version has no LoRA");
+    if (zis_json_doc_string(g->doc, "control"))
+        return zis_fail(err, ZIS_UNSUPPORTED, "this version has no ControlNet");
+    if (zis_safetensors_find(g->file, "in.image"))
+        return zis_fail(err, ZIS_UNSUPPORTED, "this version has no image to image");
+    return ZIS_OK;
+}
+
+static zis_status read_request(const zis_golden *g, zis_request *r, zis_error *err)
+{
+    zis_status st = take_text(g, "prompt", &r->prompt, err);
+    if (!st) st = take_text(g, "negative_prompt", &r->negative_prompt, err);
+    if (!st) st = take_int(g, "steps", ZIS_REQUEST_MAX_STEPS, &r->steps, err);
+    if (!st) st = take_int(g, "width", ZIS_REQUEST_MAX_SIDE, &r->width, err);
+    if (!st) st = take_int(g, "height", ZIS_REQUEST_MAX_SIDE, &r->height, err);
+    if (!st) st = zis_json_doc_double(g->doc, "cfg", 0, 1e3, &r->cfg, err);
+    if (!st) st = zis_json_doc_double(g->doc, "shift", 1e-6, 1e6, &r->shift, err);
+    if (!st) st = zis_json_doc_int(g->doc, "seed", 0, INT64_MAX, &r->seed, err);
+    if (!st) st = zis_request_check(r, err);
+    return st;
+}
+
+static zis_status open_model(const zis_golden *g, zis_model **out, zis_error *err)
+{
+    const char *name = zis_json_doc_string(g->doc, "model");
+    char *folder = NULL;
+    zis_model_set set = {0};
+    if (!name) return zis_fail(err, ZIS_FORMAT, "the golden's config names no model");
+    zis_status st = zis_golden_resolve(g, name, &folder, err);
+    if (st) return st;
+    st = zis_model_find(&set, &(zis_model_query){.model = folder}, err);
+    if (!st) {
+        st = zis_model_open(out, &set, NULL, err);
+        if (st) zis_model_set_deinit(&set);
+    }
+    free(folder);
+    return st;
+}
+
+zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err)
+{
+    zis_model *model = NULL;
+    zis_request request;
+    zis_txt2img_result result;
+    zis_status st = check_supported(g, err);
+    if (!st) st = zis_request_init(&request, err);
+    if (st) return st;
+    st = open_model(g, &model, err);
+    if (st) goto out;
+    zis_request_defaults_apply(&request, &model->set.defaults);
+    st = read_request(g, &request, err);
+    if (st) goto out;
+    zis_txt2img_job job = {
+        .model = model, .request = &request, .keep = ZIS_KEEP_LATENTS | ZIS_KEEP_PLANES};
+    zis_run run = *g->run; /* scratch of its own, of the planned size */
+    run.scratch = (zis_arena){0};
+    run.external = false;
+    st = zis_txt2img_run(&job, &run, &result, err);
+    zis_run_deinit(&run);
+    if (st) goto out;
+    zis_golden_compare(g, "latents", result.latents,
+                       (size_t)result.latent_channels * (size_t)result.latent_height *
+                           (size_t)result.latent_width);
+    zis_golden_compare(g, "image", result.planes,
+                       3 * (size_t)result.plane_height * (size_t)result.plane_width);
+    zis_txt2img_result_deinit(&result);
+out:
+    zis_model_close(&model);
+    zis_request_deinit(&request);
+    return st;
+}

@@ -1,0 +1,84 @@
+/* run.c - runs goldens: the files and folders named, or those of the repository.
+ *
+ *     golden_run [--device NAME] [--dtype f32|bf16|auto] [--isa NAME] [--threads N] [--large]
+ *                [--all] [--strict] [-v] [PATH...]
+ *
+ * One line each; ends with 1 when one failed, or, with --strict, was skipped for another reason
+ * than its size. */
+#include "base/os.h"
+#include "studio/golden.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct sums {
+    int passed, failed, skipped;
+} sums;
+
+static void print_line(void *arg, const zis_golden_line *l)
+{
+    sums *s = arg;
+    if (!l->mid) {
+        s->passed += l->result == ZIS_GOLDEN_OK;
+        s->failed += l->result == ZIS_GOLDEN_FAIL;
+        s->skipped += l->result == ZIS_GOLDEN_SKIPPED;
+    }
+    printf("%s%s %s %s %s %s", l->mid ? "  " : "", l->component, l->stem, l->output, l->device,
+           l->dtype);
+    if (*l->metric) printf(" %s %.3g of %.3g", l->metric, l->value, l->bound);
+    printf(" %s%s%s\n", zis_golden_result_name(l->result), *l->note ? ": " : "", l->note);
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    static const char data[] = ZIS_SOURCE_DIR "/tests/golden/data";
+    zis_golden_options o = {.device = "cpu", .math = ZIS_DTYPE_F32};
+    const char *paths[64];
+    int n_paths = 0, threads = 0;
+    bool strict = false;
+    zis_error err = {0};
+    sums s = {0};
+    o.models = ZIS_SOURCE_DIR "/models";
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(a, "--large") == 0) {
+            o.large = true;
+        } else if (strcmp(a, "--strict") == 0) {
+            strict = true;
+        } else if (strcmp(a, "-v") == 0) {
+            o.verbose = true;
+        } else if (strcmp(a, "--device") == 0) {
+            o.device = value;
+            i++;
+        } else if (strcmp(a, "--isa") == 0) {
+            o.isa = value;
+            i++;
+        } else if (strcmp(a, "--threads") == 0) {
+            threads = atoi(value);
+            i++;
+        } else if (strcmp(a, "--dtype") == 0) {
+            o.math = strcmp(value, "bf16") == 0   ? ZIS_DTYPE_BF16
+                     : strcmp(value, "auto") == 0 ? ZIS_DTYPE_COUNT
+                                                  : ZIS_DTYPE_F32;
+            i++;
+        } else if (n_paths < 64) {
+            paths[n_paths++] = a;
+        }
+    }
+    if (n_paths == 0) paths[n_paths++] = data;
+    if (zis_pool_create(&o.pool, threads, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    for (int i = 0; i < n_paths; i++) {
+        if (zis_golden_run(&o, paths[i], print_line, &s, &err)) {
+            fprintf(stderr, "%s\n", err.text);
+            s.failed++;
+        }
+    }
+    zis_pool_destroy(&o.pool);
+    printf("%d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped);
+    return s.failed || (strict && s.skipped);
+}
