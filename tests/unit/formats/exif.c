@@ -147,8 +147,8 @@ static void test_hostile(void **state)
 static void test_writes(void **state)
 {
     (void)state;
-    /* byte for byte what piexif 1.1.3 makes of {"Exif": {UserComment: UserComment.dump("a\u00e9",
-     * "unicode")}} */
+    /* what piexif 1.1.3 makes of {"Exif": {UserComment: UserComment.dump("a\u00e9", "unicode")}},
+     * but with the link to a next directory that it leaves out */
     static const char want[] = "MM\0*\0\0\0\10\0\1\x87\x69\0\4\0\0\0\1\0\0\0\x1a\0\0\0\0"
                                "\0\1\x92\x86\0\7\0\0\0\xc\0\0\0\x2c\0\0\0\0"
                                "UNICODE\0\0a\0\xe9";
