@@ -1,0 +1,192 @@
+/* The table of fields, and its views: text, defaults, JSON. */
+#include "pipeline/request.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int init(void **state)
+{
+    zis_request *r = malloc(sizeof *r);
+    assert_non_null(r);
+    assert_int_equal(zis_request_init(r, NULL), ZIS_OK);
+    *state = r;
+    return 0;
+}
+
+static int deinit(void **state)
+{
+    zis_request_deinit(*state);
+    free(*state);
+    return 0;
+}
+
+static zis_status set(zis_request *r, const char *name, const char *value, zis_error *err)
+{
+    return zis_request_set(r, zis_request_field(name), name, value, err);
+}
+
+static void table_is_sound(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < zis_request_field_count(); i++) {
+        const zis_field *f = zis_request_field_at(i);
+        assert_ptr_equal(zis_request_field(f->name), f); /* names are unique */
+        assert_true(f->flags && *f->flags && f->help && f->where && f->metavar);
+        for (size_t k = 0; k < i; k++) {
+            const zis_field *g = zis_request_field_at(k);
+            assert_false(f->short_flag && f->short_flag == g->short_flag);
+            assert_false(f->offset == g->offset);
+        }
+        bool number =
+            f->type == ZIS_FIELD_INT || f->type == ZIS_FIELD_REAL || f->type == ZIS_FIELD_INT64;
+        assert_true(!number || f->lo < f->hi);
+        assert_true((f->type == ZIS_FIELD_CHOICE) == (f->choices != NULL));
+    }
+    assert_null(zis_request_field("nonsense"));
+    assert_null(zis_request_field_at(zis_request_field_count()));
+}
+
+static void values(void **state)
+{
+    zis_request *r = *state;
+    assert_int_equal(set(r, "steps", "12", NULL), ZIS_OK);
+    assert_int_equal(r->steps, 12);
+    assert_int_equal(set(r, "cfg", "3.5", NULL), ZIS_OK);
+    assert_true(r->cfg == 3.5);
+    assert_int_equal(set(r, "seed", "9223372036854775807", NULL), ZIS_OK);
+    assert_true(r->seed == INT64_MAX);
+    assert_int_equal(set(r, "rng", "torch-bf16", NULL), ZIS_OK);
+    assert_int_equal(r->rng, ZIS_RNG_TORCH_BF16);
+    assert_int_equal(set(r, "prompt", "\xe7\x8c\xab", NULL), ZIS_OK);
+    assert_string_equal(r->prompt, "\xe7\x8c\xab");
+    assert_true(zis_request_given(r, zis_request_field("steps")));
+    assert_false(zis_request_given(r, zis_request_field("width")));
+}
+
+static void refused_values(void **state)
+{
+    static const struct {
+        const char *name, *value;
+    } bad[] = {
+        {"steps", "0"},   {"steps", "1001"}, {"steps", ""},        {"steps", " 1"},
+        {"steps", "1 "},  {"steps", "1.0"},  {"steps", "0x1"},     {"steps", "1e2"},
+        {"width", "-1"},  {"width", "8193"}, {"width", "--8"},     {"cfg", "nan"},
+        {"cfg", "inf"},   {"cfg", "-0.1"},   {"cfg", "1e999"},     {"cfg", "."},
+        {"shift", "0"},   {"seed", "-2"},    {"seed", "1e3"},      {"seed", "9223372036854775808"},
+        {"rng", "TORCH"}, {"rng", ""},       {"sampler", "heun?"}, {"prompt", "\xc3("},
+        {"model", ""},
+    };
+    zis_request *r = *state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        zis_error err = {0};
+        int steps = r->steps;
+        assert_int_equal(set(r, bad[i].name, bad[i].value, &err), ZIS_ARG);
+        assert_non_null(strstr(err.text, bad[i].name));
+        assert_int_equal(r->steps, steps);
+        assert_int_equal(r->given, 0);
+    }
+}
+
+static void defaults(void **state)
+{
+    zis_request *r = *state;
+    const zis_request_defaults d = {640, 480, 25, 4.0, 6.0};
+    assert_int_equal(set(r, "steps", "12", NULL), ZIS_OK);
+    zis_request_defaults_apply(r, &d);
+    assert_int_equal(r->width, 640);
+    assert_int_equal(r->height, 480);
+    assert_int_equal(r->steps, 12);
+    assert_true(r->cfg == 4.0 && r->shift == 6.0);
+    assert_int_equal(zis_request_check(r, NULL), ZIS_OK);
+    r->seed = INT64_MAX;
+    r->batch = 2;
+    assert_int_equal(zis_request_check(r, NULL), ZIS_ARG);
+    r->seed = 0;
+    r->cfg = 0.0 / 0.0;
+    assert_int_equal(zis_request_check(r, NULL), ZIS_ARG);
+    r->cfg = 1;
+    r->sampler = 99;
+    assert_int_equal(zis_request_check(r, NULL), ZIS_ARG);
+}
+
+static void json_round_trip(void **state)
+{
+    zis_request *r = *state;
+    zis_request back;
+    zis_buf out = {0};
+    assert_int_equal(zis_request_init(&back, NULL), ZIS_OK);
+    assert_int_equal(set(r, "prompt", "a \"b\"\n\\ \x7f \xf0\x9f\x90\xb1", NULL), ZIS_OK);
+    assert_int_equal(set(r, "cfg", "0.1", NULL), ZIS_OK);
+    assert_int_equal(set(r, "seed", "9223372036854775807", NULL), ZIS_OK);
+    assert_int_equal(set(r, "rng", "torch-bf16-old", NULL), ZIS_OK);
+    assert_int_equal(set(r, "vae", "some/where", NULL), ZIS_OK);
+    zis_request_defaults_apply(r, &(zis_request_defaults){16, 16, 1, 1, 3});
+    zis_buf_putc(&out, '{');
+    zis_request_to_json(&out, r, ZIS_FIELD_RECIPE);
+    zis_buf_puts(&out, ", \"later\": {\"prompt\": [1, 2]}}");
+    assert_false(out.failed);
+    zis_error err = {0};
+    assert_int_equal(
+        zis_request_from_json(&back, "test", out.data, out.len, ZIS_FIELD_RECIPE, &err), ZIS_OK);
+    assert_string_equal(back.prompt, r->prompt);
+    assert_string_equal(back.vae, "some/where");
+    assert_null(back.tokenizer);
+    assert_true(back.cfg == 0.1 && back.seed == INT64_MAX && back.rng == r->rng);
+    assert_int_equal(back.width, 16);
+    zis_buf_free(&out);
+    zis_request_deinit(&back);
+}
+
+static void refused_json(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "[]",
+        "{\"steps\": \"8\"}",
+        "{\"steps\": 8.5}",
+        "{\"steps\": 0}",
+        "{\"steps\": 8, \"steps\": 8}",
+        "{\"prompt\": 1}",
+        "{\"prompt\": \"a\\u0000b\"}",
+        "{\"rng\": \"x\"}",
+        "{\"steps\": 8",
+        "{\"steps\": 8} x",
+        "{\"seed\": 1e400}",
+        "{\"steps\": [8]}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        zis_error err = {0};
+        assert_int_not_equal(
+            zis_request_from_json(*state, "test", bad[i], strlen(bad[i]), ZIS_FIELD_RECIPE, &err),
+            ZIS_OK);
+        assert_true(*err.text);
+    }
+    const char *ok = "{\"steps\": null, \"batch\": \"not of the recipe\"}";
+    assert_int_equal(zis_request_from_json(*state, "test", ok, strlen(ok), ZIS_FIELD_RECIPE, NULL),
+                     ZIS_OK);
+}
+
+static void copies(void **state)
+{
+    zis_request *r = *state, copy;
+    assert_int_equal(set(r, "prompt", "mine", NULL), ZIS_OK);
+    assert_int_equal(zis_request_copy(&copy, r, NULL), ZIS_OK);
+    assert_ptr_not_equal(copy.prompt, r->prompt);
+    assert_string_equal(copy.prompt, "mine");
+    assert_null(copy.vae);
+    zis_request_deinit(&copy);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, init, deinit)
+    const struct CMUnitTest tests[] = {
+        T(table_is_sound),  T(values),       T(refused_values), T(defaults),
+        T(json_round_trip), T(refused_json), T(copies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,149 @@
+/* Jobs one after the other: models and defaults, batches, failures that leave the engine usable. */
+#include "studio/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define TURBO ZIS_SOURCE_DIR "/models/nano/turbo"
+#define BASE ZIS_SOURCE_DIR "/models/nano/base"
+
+typedef struct seen {
+    int pictures, progress;
+    int64_t seeds[4];
+    unsigned sums[4]; /* of all bytes of a picture */
+    zis_status answer;
+    atomic_bool *cancel_at_step; /* set when the first step is done */
+} seen;
+
+static zis_status on_picture(void *arg, const zis_engine_picture *p, zis_error *err)
+{
+    seen *s = arg;
+    if (s->answer) return zis_fail(err, s->answer, "no room");
+    s->seeds[p->index] = p->seed;
+    s->sums[p->index] = 0;
+    size_t n = (size_t)(p->image->width * p->image->height * 3);
+    for (size_t i = 0; i < n; i++) s->sums[p->index] = s->sums[p->index] * 31 + p->image->data[i];
+    assert_non_null(strstr(p->parameters, "Steps: 1"));
+    assert_non_null(strstr(p->recipe, "\"steps\": 1"));
+    s->pictures++;
+    return ZIS_OK;
+}
+
+static void on_progress(void *arg, const zis_engine_progress *p)
+{
+    seen *s = arg;
+    assert_true(p->step >= 0 && p->step <= p->of && p->picture < p->pictures);
+    if (s->cancel_at_step && strcmp(p->stage, "denoise") == 0 && p->step == 1)
+        atomic_store(s->cancel_at_step, true);
+    s->progress++;
+}
+
+static zis_status run(zis_engine *e,
+                      const char *model,
+                      int batch,
+                      int steps,
+                      seen *s,
+                      zis_engine_result *out,
+                      zis_error *err)
+{
+    zis_request r;
+    const zis_engine_hooks hooks = {s, on_progress, on_picture};
+    char text[16];
+    assert_int_equal(zis_request_init(&r, NULL), ZIS_OK);
+    assert_int_equal(zis_request_set(&r, zis_request_field("model"), "m", model, err), ZIS_OK);
+    assert_int_equal(zis_request_set(&r, zis_request_field("prompt"), "p", "a cat", err), ZIS_OK);
+    assert_int_equal(zis_request_set(&r, zis_request_field("width"), "w", "32", err), ZIS_OK);
+    assert_int_equal(zis_request_set(&r, zis_request_field("height"), "h", "32", err), ZIS_OK);
+    snprintf(text, sizeof text, "%d", steps);
+    assert_int_equal(zis_request_set(&r, zis_request_field("steps"), "s", text, err), ZIS_OK);
+    assert_int_equal(zis_request_set(&r, zis_request_field("seed"), "s", "7", err), ZIS_OK);
+    r.batch = batch;
+    zis_status st = zis_engine_run(e, &r, &hooks, s->cancel_at_step, out, err);
+    zis_request_deinit(&r);
+    return st;
+}
+
+static int create(void **state)
+{
+    zis_engine *e = NULL;
+    const zis_engine_options o = {.threads = 1};
+    assert_int_equal(zis_engine_create(&e, &o, NULL), ZIS_OK);
+    *state = e;
+    return 0;
+}
+
+static int destroy(void **state)
+{
+    zis_engine *e = *state;
+    zis_engine_destroy(&e);
+    return 0;
+}
+
+static void jobs(void **state)
+{
+    zis_engine_result r = {0};
+    zis_error err = {0};
+    seen s = {0}, t = {0}, u = {0};
+    assert_int_equal(run(*state, TURBO, 2, 1, &s, &r, &err), ZIS_OK);
+    assert_int_equal(s.pictures, 2);
+    assert_true(s.seeds[0] == 7 && s.seeds[1] == 8 && s.sums[0] != s.sums[1] && s.progress > 6);
+    assert_string_equal(r.model, "nano-turbo");
+    assert_true(r.request.cfg == 1 && r.request.shift == 3 && r.n_warnings == 0);
+    assert_true(r.seconds[ZIS_ENGINE_TOTAL] > 0 && r.peak_memory_bytes > 0);
+    zis_engine_result_deinit(&r);
+    /* Another model, which shares all but the transformer, and back. */
+    assert_int_equal(run(*state, BASE, 1, 1, &t, &r, &err), ZIS_OK);
+    assert_string_equal(r.model, "nano-base");
+    assert_true(r.request.cfg == 3 && t.sums[0] != s.sums[0]);
+    zis_engine_result_deinit(&r);
+    assert_int_equal(run(*state, TURBO, 1, 1, &u, &r, &err), ZIS_OK);
+    assert_int_equal(u.sums[0], s.sums[0]);
+    zis_engine_result_deinit(&r);
+}
+
+static void failures(void **state)
+{
+    zis_engine_result r = {0};
+    zis_error err = {0};
+    seen s = {0}, refused = {.answer = ZIS_IO}, t = {0};
+    atomic_bool cancel = false;
+    seen stopped = {.cancel_at_step = &cancel};
+    assert_int_equal(run(*state, "/nowhere", 1, 1, &s, &r, &err), ZIS_NOT_FOUND);
+    assert_null(r.model);
+    assert_int_equal(run(*state, TURBO, 1, 1, &refused, &r, &err), ZIS_IO);
+    assert_string_equal(err.text, "no room");
+    assert_int_equal(run(*state, TURBO, 1, 1000, &stopped, &r, &err), ZIS_CANCELLED);
+    assert_true(stopped.progress < 20);
+    assert_int_equal(run(*state, TURBO, 1, 1, &t, &r, &err), ZIS_OK);
+    assert_int_equal(t.pictures, 1);
+    zis_engine_result_deinit(&r);
+}
+
+static void bad_device(void **state)
+{
+    (void)state;
+    zis_engine *e = NULL;
+    zis_engine_result r = {0};
+    zis_error err = {0};
+    seen s = {0};
+    const zis_engine_options o = {.device = "tpu", .threads = 1};
+    assert_int_equal(zis_engine_create(&e, &o, &err), ZIS_OK);
+    assert_int_equal(run(e, TURBO, 1, 1, &s, &r, &err), ZIS_NOT_FOUND);
+    assert_non_null(strstr(err.text, "tpu"));
+    zis_engine_destroy(&e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(jobs, create, destroy),
+        cmocka_unit_test_setup_teardown(failures, create, destroy),
+        cmocka_unit_test(bad_device),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
