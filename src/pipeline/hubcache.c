@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/os.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,36 +58,41 @@ char *zis_hubcache_id_of(const char *repo_name)
     return zis_mem_printf("%.*s/%s", (int)(cut - org), org, cut + 2);
 }
 
-/* The commit in refs/main, as a folder below snapshots; NULL when there is none that exists. */
-static char *snapshot_of_ref(const char *repo)
+/* The commit in refs/main, as a folder below snapshots; *out stays NULL when there is none that
+ * exists. ZIS_NOMEM or ZIS_OK. */
+static zis_status snapshot_of_ref(char **out, const char *repo)
 {
-    char *ref = NULL, *commit = NULL, *dir = NULL;
+    char *commit = NULL, *dir = NULL;
     size_t n = 0;
-    ref = zis_os_join(repo, "refs/main");
-    if (!ref || zis_os_read_file(&commit, &n, ref, 256, NULL) != ZIS_OK) goto out;
+    char *ref = zis_os_join(repo, "refs/main");
+    zis_status st = ref ? zis_os_read_file(&commit, &n, ref, 256, NULL) : ZIS_NOMEM;
+    if (st) goto out;
     while (n > 0 && strchr("\r\n ", commit[n - 1])) commit[--n] = '\0';
     if (!is_word(commit, n)) goto out;
     dir = zis_mem_printf("%s/snapshots/%s", repo, commit);
-    if (dir && !zis_os_is_dir(dir)) {
-        free(dir);
+    if (!dir) st = ZIS_NOMEM;
+    if (dir && zis_os_is_dir(dir)) {
+        *out = dir;
         dir = NULL;
     }
 out:
+    free(dir);
     free(ref);
     free(commit);
-    return dir;
+    return st == ZIS_NOMEM ? st : ZIS_OK;
 }
 
-static char *newest_snapshot(const char *repo)
+static zis_status newest_snapshot(char **out, const char *repo)
 {
     char *best = NULL;
     double best_time = 0;
     char **names = NULL;
     size_t n = 0;
     char *dir = zis_os_join(repo, "snapshots");
-    if (!dir || zis_os_list(&names, &n, dir, NULL) != ZIS_OK) goto out;
-    for (size_t i = 0; i < n; i++) {
+    zis_status st = dir ? zis_os_list(&names, &n, dir, NULL) : ZIS_NOMEM;
+    for (size_t i = 0; !st && i < n; i++) {
         char *path = zis_os_join(dir, names[i]);
+        if (!path) st = ZIS_NOMEM;
         double when = path && zis_os_is_dir(path) ? zis_os_changed(path) : -1;
         if (when >= 0 && (!best || when > best_time)) {
             free(best);
@@ -97,15 +103,21 @@ static char *newest_snapshot(const char *repo)
         }
     }
     zis_os_list_free(names, n);
-out:
     free(dir);
-    return best;
+    if (st == ZIS_NOMEM) {
+        free(best);
+        return st;
+    }
+    *out = best;
+    return ZIS_OK;
 }
 
 zis_status zis_hubcache_snapshot(char **out, const char *repo, zis_error *err)
 {
-    char *dir = snapshot_of_ref(repo);
-    if (!dir) dir = newest_snapshot(repo);
+    char *dir = NULL;
+    zis_status st = snapshot_of_ref(&dir, repo);
+    if (!st && !dir) st = newest_snapshot(&dir, repo);
+    if (st) return zis_fail_nomem(err, repo);
     if (!dir) return zis_fail(err, ZIS_NOT_FOUND, "'%s' holds no snapshot", repo);
     *out = dir;
     return ZIS_OK;
@@ -126,8 +138,9 @@ static zis_status check_folder(
     if (st) return st;
     for (size_t i = 0; i < n && !st; i++) {
         char *path = zis_os_join(folder, names[i]);
+        errno = 0;
         char *real = path ? zis_os_real_path(path) : NULL;
-        if (!path)
+        if (!path || (!real && errno == ENOMEM))
             st = zis_fail_nomem(err, folder);
         else if (!real)
             st = zis_fail(err, ZIS_NOT_FOUND,
@@ -148,7 +161,9 @@ static zis_status check_folder(
 
 zis_status zis_hubcache_check(const char *folder, const char *root, const char *id, zis_error *err)
 {
+    errno = 0;
     char *real_root = zis_os_real_path(root);
+    if (!real_root && errno == ENOMEM) return zis_fail_nomem(err, root);
     if (!real_root) return zis_fail(err, ZIS_NOT_FOUND, "the cache '%s' is not there", root);
     zis_status st = check_folder(folder, real_root, id, 2, err);
     free(real_root);

@@ -5,6 +5,7 @@
 #include "base/os.h"
 #include "pipeline/model_impl.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,7 +93,9 @@ static part *find_open(const zis_model_store *s, zis_model_part kind, const char
 static zis_status use_part(
     zis_model_store *s, zis_model_part kind, const char *path, handle *out, zis_error *err)
 {
+    errno = 0;
     char *real = zis_os_real_path(path);
+    if (!real && errno == ENOMEM) return zis_fail_nomem(err, path);
     if (!real) return zis_fail(err, ZIS_NOT_FOUND, "'%s' is not there (any more)", path);
     zis_status st = ZIS_OK;
     part *p = find_open(s, kind, real);

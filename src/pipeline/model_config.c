@@ -25,15 +25,14 @@ static zis_status read_doc(zis_json_doc **out, const char *folder, const char *n
     return st;
 }
 
-int64_t zis_model_config_peek(
-    const char *folder, const char *name, const char *key, int64_t hi, int64_t fallback)
+bool zis_model_config_peek(
+    int64_t *out, const char *folder, const char *name, const char *key, int64_t hi)
 {
     zis_json_doc *doc = NULL;
-    int64_t v = fallback;
-    if (read_doc(&doc, folder, name, NULL) != ZIS_OK || !doc) return fallback;
-    if (zis_json_doc_int(doc, key, 1, hi, &v, NULL) != ZIS_OK) v = fallback;
+    zis_status st = read_doc(&doc, folder, name, NULL);
+    if (!st && doc) st = zis_json_doc_int(doc, key, 1, hi, out, NULL);
     zis_json_doc_destroy(&doc);
-    return v;
+    return st != ZIS_NOMEM;
 }
 
 static const char *last_name(const char *path)
@@ -153,10 +152,12 @@ zis_status zis_model_config_settle(zis_model_set *s, zis_error *err)
     if (!d->steps) d->steps = s->turbo ? 8 : 25;
     d->shift = shift > 0 ? shift : s->turbo ? 3 : 6;
     if (!d->width || !d->height) {
-        int side = (int)zis_model_config_peek(s->path[ZIS_PART_VAE], "config.json", "sample_size",
-                                              ZIS_REQUEST_MAX_SIDE, 1024);
-        if (!d->width) d->width = side;
-        if (!d->height) d->height = side;
+        int64_t side = 1024;
+        if (!zis_model_config_peek(&side, s->path[ZIS_PART_VAE], "config.json", "sample_size",
+                                   ZIS_REQUEST_MAX_SIDE))
+            return zis_fail_nomem(err, "the search for the model");
+        if (!d->width) d->width = (int)side;
+        if (!d->height) d->height = (int)side;
     }
     return ZIS_OK;
 }

@@ -4,6 +4,7 @@
 #include "pipeline/hubcache.h"
 #include "pipeline/model_impl.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,9 +82,11 @@ static zis_status find_embedded(finder *f, const zis_model_preset *p, zis_error 
 {
     for (int i = 0; i < 3; i++) {
         char *root = zis_model_embedded_root_at(i);
-        char *path = root && *root ? zis_os_join(root, p->folder) : NULL;
+        bool unset = root && !*root;
+        char *path = root && !unset ? zis_os_join(root, p->folder) : NULL;
         free(root);
-        if (!path) continue;
+        if (unset) continue;
+        if (!path) return zis_fail_nomem(err, p->name);
         if (zis_os_is_dir(path)) {
             keep(f, &f->set.folder, path);
             return ZIS_OK;
@@ -107,7 +110,12 @@ static zis_status find_cached(finder *f, const char *id, zis_error *err)
         st = zis_fail_nomem(err, id);
         goto out;
     }
-    if (!repo || zis_hubcache_snapshot(&folder, repo, NULL) != ZIS_OK) {
+    st = repo ? zis_hubcache_snapshot(&folder, repo, NULL) : ZIS_NOT_FOUND;
+    if (st == ZIS_NOMEM) {
+        st = zis_fail_nomem(err, id);
+        goto out;
+    }
+    if (st) {
         st = zis_fail(err, ZIS_NOT_FOUND,
                       "the model %s is not downloaded; `zis fetch %s` gets it; looked in %s", id,
                       zis_model_fetch_name(id),
@@ -196,12 +204,13 @@ static zis_status find_model_folder(finder *f, zis_error *err)
 
 /* ---- parts --------------------------------------------------------------------------------- */
 
-static bool part_is_in(const char *folder, zis_model_part part)
+static bool part_is_in(finder *f, const char *folder, zis_model_part part)
 {
     bool there = false;
     for (int i = 0; i < 2 && parts[part].file[i] && !there; i++) {
         char *path = zis_os_join(folder, parts[part].file[i]);
         there = path && zis_os_is_file(path);
+        f->nomem = f->nomem || !path;
         free(path);
     }
     return there;
@@ -215,21 +224,23 @@ static bool try_folder(finder *f, const char *folder, zis_model_part part)
         f->nomem = true;
         return false;
     }
-    if (part_is_in(path, part)) return keep(f, &f->set.path[part], path);
+    if (part_is_in(f, path, part)) return keep(f, &f->set.path[part], path);
     looked_at(f, path);
     free(path);
     return false;
 }
 
 /* Whether the parts of another model fit: both transformers read features of the same width. */
-static bool fits(const finder *f, const char *folder)
+static bool fits(finder *f, const char *folder)
 {
-    int64_t other =
-        zis_model_config_peek(folder, "text_encoder/config.json", "hidden_size", 1 << 20, 0);
-    if (!other)
-        other =
-            zis_model_config_peek(folder, "transformer/config.json", "cap_feat_dim", 1 << 20, 0);
-    return other == f->cap_dim;
+    int64_t other = 0;
+    bool ok =
+        zis_model_config_peek(&other, folder, "text_encoder/config.json", "hidden_size", 1 << 20);
+    if (ok && !other)
+        ok = zis_model_config_peek(&other, folder, "transformer/config.json", "cap_feat_dim",
+                                   1 << 20);
+    f->nomem = f->nomem || !ok;
+    return ok && other == f->cap_dim;
 }
 
 static bool try_siblings(finder *f, zis_model_part part)
@@ -237,15 +248,20 @@ static bool try_siblings(finder *f, zis_model_part part)
     char **names = NULL;
     size_t n = 0;
     bool found = false;
-    char *above = f->in_cache ? NULL : parent_of(f->set.folder);
-    if (!above || zis_os_list(&names, &n, above, NULL) != ZIS_OK) {
+    if (f->in_cache) return false;
+    char *above = parent_of(f->set.folder);
+    zis_status st = above ? zis_os_list(&names, &n, above, NULL) : ZIS_NOMEM;
+    if (st) {
+        f->nomem = f->nomem || st == ZIS_NOMEM;
         free(above);
         return false;
     }
     for (size_t i = 0; i < n && !found; i++) {
-        char *folder = names[i][0] == '.' ? NULL : zis_os_join(above, names[i]);
+        if (names[i][0] == '.') continue;
+        char *folder = zis_os_join(above, names[i]);
         char *path = folder ? zis_os_join(folder, parts[part].name) : NULL;
-        if (path && part_is_in(path, part) && fits(f, folder)) {
+        f->nomem = f->nomem || !path;
+        if (path && part_is_in(f, path, part) && fits(f, folder)) {
             found = keep(f, &f->set.path[part], path);
             path = NULL;
         }
@@ -270,8 +286,11 @@ static bool try_cache(finder *f, zis_model_part part)
         char *repo_name = zis_hubcache_repo_name(zis_model_preset_at(i)->hub_id);
         char *repo = repo_name ? zis_os_join(f->cache, repo_name) : NULL;
         char *snapshot = NULL;
-        if (repo && zis_hubcache_snapshot(&snapshot, repo, NULL) == ZIS_OK && fits(f, snapshot) &&
-            zis_hubcache_check(snapshot, f->cache, zis_model_preset_at(i)->name, NULL) == ZIS_OK)
+        zis_status st = repo ? zis_hubcache_snapshot(&snapshot, repo, NULL) : ZIS_NOMEM;
+        bool usable = !st && fits(f, snapshot);
+        if (usable) st = zis_hubcache_check(snapshot, f->cache, zis_model_preset_at(i)->name, NULL);
+        f->nomem = f->nomem || st == ZIS_NOMEM;
+        if (usable && !st)
             found = try_folder(f, snapshot, part);
         else if (repo)
             looked_at(f, repo);
@@ -287,7 +306,9 @@ static zis_status find_part(finder *f, zis_model_part part, zis_error *err)
     const char *given = f->q->path[part];
     f->looked.len = 0;
     if (given) {
-        if (!part_is_in(given, part))
+        bool there = part_is_in(f, given, part);
+        if (f->nomem) return zis_fail_nomem(err, "the search for the model");
+        if (!there)
             return zis_fail(err, ZIS_NOT_FOUND, "%s: '%s' is no folder with %s of a %s",
                             parts[part].flag, given, parts[part].file[0], parts[part].what);
         keep(f, &f->set.path[part], zis_mem_strdup(given));
@@ -309,15 +330,19 @@ static zis_status find_part(finder *f, zis_model_part part, zis_error *err)
 
 static zis_status find_all(finder *f, zis_error *err)
 {
+    errno = 0;
     f->cache = zis_hubcache_root();
+    if (!f->cache && errno == ENOMEM) return zis_fail_nomem(err, "the search for the model");
     zis_status st = find_model_folder(f, err);
     if (!st && !f->set.folder) st = zis_fail_nomem(err, "the search for the model");
     if (!st) st = zis_model_config_read(&f->set, &f->beside, err);
     if (!st) st = find_part(f, ZIS_PART_TRANSFORMER, err);
     if (st) return st;
     if (!f->set.path[ZIS_PART_TRANSFORMER]) return zis_fail_nomem(err, "the search for the model");
-    f->cap_dim = zis_model_config_peek(f->set.path[ZIS_PART_TRANSFORMER], "config.json",
-                                       "cap_feat_dim", 1 << 20, 2560);
+    f->cap_dim = 2560;
+    if (!zis_model_config_peek(&f->cap_dim, f->set.path[ZIS_PART_TRANSFORMER], "config.json",
+                               "cap_feat_dim", 1 << 20))
+        f->nomem = true;
     for (int part = ZIS_PART_TRANSFORMER + 1; part < ZIS_PART_COUNT && !st; part++)
         st = find_part(f, (zis_model_part)part, err);
     if (st) return st;

@@ -4,6 +4,7 @@
 #include "pipeline/hubcache.h"
 #include "pipeline/model_impl.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,8 +35,11 @@ char *zis_model_embedded_root_at(int i)
     static const char *const below[] = {"../models", "../share/z-image-studio/models"};
     const char *env = getenv("ZIS_MODELS");
     if (i == 0) return zis_mem_strdup(env && *env ? env : "");
+    if (i > 2) return NULL;
+    errno = 0;
     char *exe = zis_os_exe_dir();
-    char *root = exe && i <= 2 ? zis_os_join(exe, below[i - 1]) : NULL;
+    char *root = exe ? zis_os_join(exe, below[i - 1]) : NULL;
+    if (!exe && errno != ENOMEM) root = zis_mem_strdup(""); /* no /proc here */
     free(exe);
     return root;
 }
