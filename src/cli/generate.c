@@ -198,12 +198,12 @@ static void on_progress(void *arg, const zis_engine_progress *p)
     zis_progress_update(&g->progress, p);
 }
 
-static zis_status remember(generate *g, char *name, zis_error *err)
+/* Room for one more name; before the file is written, so that nothing can fail after it. */
+static zis_status make_room(generate *g, zis_error *err)
 {
     char **list = zis_mem_resize(g->written, (size_t)g->n_written + 1, sizeof *list);
     if (!list) return zis_fail_nomem(err, "the list of files");
     g->written = list;
-    list[g->n_written++] = name;
     return ZIS_OK;
 }
 
@@ -216,13 +216,15 @@ static zis_status write_picture(generate *g,
     char *name = g->output ? zis_output_name(g->output, p->index, g->request.batch)
                            : zis_mem_printf("zis-%lld.png", (long long)p->seed);
     if (!name) return zis_fail_nomem(err, "the name of the file");
-    zis_status st = to_stdout ? zis_output_stdout(file->data, file->len, err)
-                              : zis_os_write_file(name, file->data, file->len, err);
-    if (!st) st = remember(g, name, err);
+    zis_status st = make_room(g, err);
+    if (!st)
+        st = to_stdout ? zis_output_stdout(file->data, file->len, err)
+                       : zis_os_write_file(name, file->data, file->len, err);
     if (st) {
         free(name);
         return st;
     }
+    g->written[g->n_written++] = name;
     if (g->quiet || g->json) return ZIS_OK;
     zis_progress_clear(&g->progress);
     fprintf(to_stdout || g->show ? stderr : stdout, "%s  %dx%d  seed %lld  %.1f s\n",
