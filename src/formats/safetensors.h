@@ -19,7 +19,7 @@
 
 typedef struct zis_safetensors zis_safetensors;
 
-/* One tensor of a file. Shapes of more than four dims are refused. `tensor.data` points into the
+/* One tensor of a file. Shapes of more than five dims are refused. `tensor.data` points into the
  * mapping and may be unaligned; it must not be written to. */
 typedef struct zis_safetensors_entry {
     const char *name; /* NUL-terminated UTF-8 without control characters; borrowed */

@@ -1,4 +1,4 @@
-/* tensor.h - a view of numbers in memory: type, up to four dims, a row stride. It owns nothing.
+/* tensor.h - a view of numbers in memory: type, up to five dims, a row stride. It owns nothing.
  *
  * Dims are listed outermost first. Rows (the last dim) are contiguous; consecutive rows lie
  * `stride` elements apart, and all outer dims follow without gaps of their own. So a column slice
@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-#define ZIS_MAX_DIMS 4
+#define ZIS_MAX_DIMS 5
 
 typedef struct zis_tensor {
     void *data;

@@ -266,8 +266,8 @@ static void test_dims(void **state)
 {
     (void)state;
     const char *message =
-        "'f': tensor 't' (byte 44): it has more than 4 dimensions, which is not supported";
-    refused_as(ZIS_UNSUPPORTED, ONE("U8", "[1,1,1,1,1]", "[0,1]"), 1, message);
+        "'f': tensor 't' (byte 46): it has more than 5 dimensions, which is not supported";
+    refused_as(ZIS_UNSUPPORTED, ONE("U8", "[1,1,1,1,1,1]", "[0,1]"), 1, message);
     /* thousands of them, which must not cost anything */
     char *header = malloc(300000);
     strcpy(header, "{\"t\":{\"dtype\":\"U8\",\"shape\":[1");
