@@ -2,6 +2,7 @@
 #include "formats/container.h"
 
 #include "base/os.h"
+#include "formats/pth.h"
 #include "formats/safetensors.h"
 
 #include <string.h>
@@ -62,15 +63,45 @@ static bool is_gguf(const unsigned char *head, size_t n)
     return starts(head, n, "GGUF", 4);
 }
 
-static bool is_zip(const unsigned char *head, size_t n)
+static zis_status pth_open(void **handle, const char *path, zis_error *err)
 {
-    return starts(head, n, "PK\3\4", 4) || starts(head, n, "PK\5\6", 4);
+    zis_pth *f = NULL;
+    zis_status s = zis_pth_open(&f, path, err);
+    if (!s) *handle = f;
+    return s;
 }
 
-/* PROTO 2 to 5, the first opcode of what torch and pickle write. */
-static bool is_pickle(const unsigned char *head, size_t n)
+static void pth_close(void **handle)
 {
-    return n >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5;
+    zis_pth *f = *handle;
+    zis_pth_close(&f);
+    *handle = NULL;
+}
+
+static size_t pth_count(const void *handle)
+{
+    return zis_pth_count(handle);
+}
+
+static void pth_at(const void *handle, size_t i, zis_weights_entry *out)
+{
+    const zis_pth_entry *e = zis_pth_at(handle, i);
+    out->name = e->name;
+    out->tensor = e->tensor;
+    out->bytes = e->bytes;
+}
+
+/* Texts beside the tensors are skipped. */
+static const char *pth_meta(const void *handle, const char *key)
+{
+    (void)handle;
+    (void)key;
+    return NULL;
+}
+
+static zis_status pth_check(const void *handle, zis_error *err)
+{
+    return zis_pth_check(handle, err);
 }
 
 static bool is_lfs_pointer(const unsigned char *head, size_t n)
@@ -97,14 +128,14 @@ static const zis_container table[] = {
     {.name = "gguf",
      .probe = is_gguf,
      .refusal = "a GGUF file, which is not supported yet; use the model's safetensors file"},
-    {.name = "zip",
-     .probe = is_zip,
-     .refusal = "a zip archive (a torch .pth or .ckpt file?), which is not supported yet; use a "
-                "safetensors file"},
-    {.name = "pickle",
-     .probe = is_pickle,
-     .refusal =
-         "a pickle (an old torch file?), which is not supported yet; use a safetensors file"},
+    {.name = "torch",
+     .probe = zis_pth_probe,
+     .open = pth_open,
+     .close = pth_close,
+     .count = pth_count,
+     .at = pth_at,
+     .meta = pth_meta,
+     .check = pth_check},
     {.name = "git-lfs",
      .probe = is_lfs_pointer,
      .refusal = "only a Git LFS pointer, not the weights; fetch the file itself (git lfs pull)"},
@@ -127,9 +158,10 @@ zis_status zis_container_find(const zis_container **out, const char *path, zis_e
     else if (!f && n == 0)
         st = zis_fail(err, ZIS_FORMAT, "'%s' is empty; fetch it again", path);
     else if (!f)
-        st = zis_fail(err, ZIS_FORMAT,
-                      "'%s' holds no weights that are known here (expected a safetensors file)",
-                      path);
+        st = zis_fail(
+            err, ZIS_FORMAT,
+            "'%s' holds no weights that are known here (expected a safetensors or torch file)",
+            path);
     zis_os_unmap(&map);
     if (!st) *out = f;
     return st;

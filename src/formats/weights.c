@@ -153,7 +153,7 @@ static void pick_file(char *const *names, size_t n, const char **pick, zis_buf *
     static const char *const endings[][5] = {
         {".safetensors.index.json"},
         {".safetensors"},
-        {".gguf", ".pth", ".pt", ".bin", ".ckpt"}, /* for a better message than "nothing here" */
+        {".pth", ".pt", ".bin", ".ckpt", ".gguf"},
     };
     for (size_t u = 0; u < sizeof usual / sizeof *usual; u++)
         for (size_t i = 0; i < n; i++)

@@ -2,7 +2,7 @@
  *
  * A checkpoint is one file, or a folder with a shard index or a single file
  * (`diffusion_pytorch_model.safetensors`, `model.safetensors`, or their `.index.json`). Formats are
- * rows of a table (safetensors now; GGUF and torch files join there).
+ * rows of a table (container.h).
  *
  *     open -> find, at, ... -> close       Views borrow from the handle. Threads: read-only. */
 #ifndef ZIS_FORMATS_WEIGHTS_H
@@ -51,7 +51,7 @@ const zis_weights_entry *zis_weights_find(const zis_weights *w, const char *name
 /* A text of the files' metadata (the first file that has it), or NULL. Borrowed. */
 const char *zis_weights_meta(const zis_weights *w, const char *key);
 const char *zis_weights_path(const zis_weights *w);
-/* "safetensors". */
+/* "safetensors", "torch". */
 const char *zis_weights_format(const zis_weights *w);
 /* Of all tensors together. */
 uint64_t zis_weights_bytes(const zis_weights *w);

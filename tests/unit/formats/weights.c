@@ -149,9 +149,9 @@ static void test_folder(void **state)
             "model.safetensors, their .index.json, and any other .safetensors");
     put_text("config.json", "{}");
     put("old.bin", "PK\3\4", 4);
-    refused(folder, ZIS_UNSUPPORTED,
-            "'DIR/old.bin' is a zip archive (a torch .pth or .ckpt file?), which is not supported "
-            "yet; use a safetensors file");
+    refused(folder, ZIS_FORMAT,
+            "'DIR/old.bin' begins as a zip archive, but does not end with the end record of one (4 "
+            "bytes): cut short? fetch it again");
     put_tensors("one.safetensors", "a", 1);
     zis_weights *w = open_path(folder);
     check_tensor(w, "a", 1, "one.safetensors");
@@ -221,7 +221,8 @@ static void test_index(void **state)
     put_text("m-3.safetensors", "not weights, but long enough");
     put_text(INDEX, "{\"weight_map\":{\"a\":\"m-1.safetensors\",\"b\":\"m-3.safetensors\"}}");
     refused(folder, ZIS_FORMAT,
-            "'DIR/m-3.safetensors' holds no weights that are known here (expected a safetensors "
+            "'DIR/m-3.safetensors' holds no weights that are known here (expected a safetensors or "
+            "torch "
             "file)");
 }
 
@@ -288,13 +289,12 @@ static void test_by_content(void **state)
         {"GGUF\3\0\0\0", 8, ZIS_UNSUPPORTED,
          "'DIR/x.safetensors' is a GGUF file, which is not supported yet; use the model's "
          "safetensors file"},
-        {"PK\3\4\0\0", 6, ZIS_UNSUPPORTED,
-         "'DIR/x.safetensors' is a zip archive (a torch .pth or .ckpt file?), which is not "
-         "supported "
-         "yet; use a safetensors file"},
-        {"\x80\2\x8a\n", 4, ZIS_UNSUPPORTED,
-         "'DIR/x.safetensors' is a pickle (an old torch file?), which is not supported yet; use a "
-         "safetensors file"},
+        {"PK\3\4\0\0", 6, ZIS_FORMAT,
+         "'DIR/x.safetensors' begins as a zip archive, but does not end with the end record of one "
+         "(6 bytes): cut short? fetch it again"},
+        {"\x80\2N.", 4, ZIS_FORMAT,
+         "'DIR/x.safetensors' is a pickle, but not one of torch.save: it does not begin with its "
+         "magic number"},
         {"version https://git-lfs.github.com/spec/v1\n", 43, ZIS_UNSUPPORTED,
          "'DIR/x.safetensors' is only a Git LFS pointer, not the weights; fetch the file itself "
          "(git "
@@ -302,7 +302,8 @@ static void test_by_content(void **state)
         {"<!DOCTYPE html>", 15, ZIS_UNSUPPORTED,
          "'DIR/x.safetensors' is a web page, not weights; the download went wrong, fetch it again"},
         {"\1\2\3", 3, ZIS_FORMAT,
-         "'DIR/x.safetensors' holds no weights that are known here (expected a safetensors file)"},
+         "'DIR/x.safetensors' holds no weights that are known here (expected a safetensors or "
+         "torch file)"},
         {"\2\0\0\0\0\0\0\0{", 9, ZIS_FORMAT,
          "'DIR/x.safetensors': the header should have 2 bytes, but the file ends after 1: cut "
          "short? "
