@@ -178,18 +178,15 @@ out:
     return st;
 }
 
-zis_status zis_weights_index_read(zis_weights_index **out, const char *path, zis_error *err)
+zis_status zis_weights_index_parse(
+    zis_weights_index **out, const char *path, const char *text, size_t size, zis_error *err)
 {
-    char *text = NULL, *what = NULL;
-    size_t size = 0;
     reader r = {.err = err};
+    zis_status st = ZIS_OK;
     zis_weights_index *x = zis_mem_zalloc(1, sizeof *x);
-    zis_status st =
-        x ? zis_os_read_file(&text, &size, path, TEXT_MAX, err) : zis_fail_nomem(err, path);
-    if (st) goto out;
-    x->path = zis_mem_strdup(path);
-    what = zis_mem_printf("'%s'", path);
-    if (!x->path || !what) {
+    char *what = zis_mem_printf("'%s'", path);
+    if (x) x->path = zis_mem_strdup(path);
+    if (!x || !x->path || !what) {
         st = zis_fail_nomem(err, path);
         goto out;
     }
@@ -205,6 +202,15 @@ out:
     zis_buf_free(&r.strings);
     free(r.pairs);
     free(what);
+    return st;
+}
+
+zis_status zis_weights_index_read(zis_weights_index **out, const char *path, zis_error *err)
+{
+    char *text = NULL;
+    size_t size = 0;
+    zis_status st = zis_os_read_file(&text, &size, path, TEXT_MAX, err);
+    if (!st) st = zis_weights_index_parse(out, path, text, size, err);
     free(text);
     return st;
 }

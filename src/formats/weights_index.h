@@ -28,6 +28,9 @@ typedef struct zis_weights_index {
 ZIS_MUST_USE zis_status zis_weights_index_read(zis_weights_index **out,
                                                const char *path,
                                                zis_error *err);
+/* The same on a text in memory (borrowed during the call); `path` is used in messages. */
+ZIS_MUST_USE zis_status zis_weights_index_parse(
+    zis_weights_index **out, const char *path, const char *text, size_t size, zis_error *err);
 /* Accepts NULL and a pointer to NULL; sets *x to NULL. */
 void zis_weights_index_destroy(zis_weights_index **x);
 
