@@ -145,7 +145,7 @@ static void linear(
     bool pair = e == ZIS_EPILOGUE_SILU_MUL;
     double blas = blas_gflops(b, m, n * n_w, k);
     give_back(b);
-    zis_weight w[3] = {{0}};
+    zis_weight w[3];
     zis_linear_args a = {.n_w = n_w, .epilogue = e};
     for (int i = 0; i < n_w; i++) {
         w[i] = weight(b, n, k);

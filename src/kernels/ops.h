@@ -42,6 +42,7 @@ typedef struct zis_linear_args {
     const float *bias;      /* [N] or NULL; not with SILU_MUL */
     zis_epilogue epilogue;
     bool exact; /* float32 inputs whatever the run's math is (small, delicate products) */
+    bool fine;  /* where math is BF16: x as the sum of two bfloat16 (16 bits), weights as stored */
 } zis_linear_args;
 
 /* ---- rms_norm: y[m, :] = x[m, :] / sqrt(mean(x[m, :]^2) + eps) * w * scale ------------------- */
@@ -104,8 +105,9 @@ typedef struct zis_attention_args {
     int heads;
     int kv_heads;
     int head_dim;
-    float scale;
+    float scale; /* > 0 */
     bool causal; /* then Lq = Lk */
+    bool exact;  /* float32 inputs whatever the run's math is */
 } zis_attention_args;
 
 /* ---- embed_rows: y[i, :] = table[ids[i], :] widened to float32 --------------------------------

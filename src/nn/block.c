@@ -17,7 +17,8 @@ void zis_block_attend(zis_run *run,
     zis_arena_mark mark = zis_arena_save(&run->scratch);
     zis_tensor qkv = zis_run_alloc_2d(run, ZIS_DTYPE_F32, rows, q_width + 2 * kv_width);
     zis_tensor o = zis_run_alloc_2d(run, ZIS_DTYPE_F32, rows, q_width);
-    zis_linear(run, &(zis_linear_args){.y = qkv, .x = u, .w = {&w->q, &w->k, &w->v}, .n_w = 3});
+    zis_linear(run, &(zis_linear_args){
+                        .y = qkv, .x = u, .w = {&w->q, &w->k, &w->v}, .n_w = 3, .fine = h->fine});
     zis_qk_norm_rope(run, &(zis_qk_norm_rope_args){
                               .qkv = qkv,
                               .heads = h->heads,
@@ -40,9 +41,11 @@ void zis_block_attend(zis_run *run,
                            .head_dim = h->head_dim,
                            .scale = (float)(1 / sqrt((double)h->head_dim)),
                            .causal = h->causal,
+                           .exact = h->fine,
                        });
-    zis_linear(run,
-               &(zis_linear_args){.y = y, .x = o, .w = {&w->out}, .n_w = 1, .epilogue = epilogue});
+    zis_linear(
+        run, &(zis_linear_args){
+                 .y = y, .x = o, .w = {&w->out}, .n_w = 1, .epilogue = epilogue, .fine = h->fine});
     zis_arena_restore(&run->scratch, mark);
 }
 

@@ -22,6 +22,7 @@ typedef struct zis_block_heads {
     int head_dim;
     zis_rope_form form;
     bool causal;
+    bool fine; /* where products are bfloat16: no rounding of activations in the attention half */
     float eps; /* of q_norm and k_norm */
 } zis_block_heads;
 

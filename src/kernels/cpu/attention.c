@@ -86,9 +86,9 @@ static void attend_task(void *arg, int index, int thread)
     float max[ZIS_MICRO_MAX_NR], old[ZIS_MICRO_MAX_NR], sum[ZIS_MICRO_MAX_NR];
     const float *from = (const float *)a->q.data + q0 * a->q.stride + head * d;
     if (j->math == ZIS_CPU_BF16) {
-        m->pack_bf16((uint16_t *)(void *)q, from, a->q.stride, (int)lanes, d, a->scale);
+        m->pack_bf16((uint16_t *)(void *)q, from, a->q.stride, (int)lanes, d, 1.0f);
     } else {
-        m->pack_f32((float *)(void *)q, from, a->q.stride, (int)lanes, d, a->scale);
+        m->pack_f32((float *)(void *)q, from, a->q.stride, (int)lanes, d, 1.0f);
         if (j->math == ZIS_CPU_ROUNDED) m->round_bf16((float *)(void *)q, d * nr);
     }
     for (int l = 0; l < nr; l++) {
@@ -114,7 +114,7 @@ static void attend_task(void *arg, int index, int thread)
         memcpy(old, max, (size_t)nr * sizeof *max);
         m->lane_max(max, s, n);
         if (k0 > 0) {
-            for (int l = 0; l < nr; l++) old[l] -= max[l];
+            for (int l = 0; l < nr; l++) old[l] = (old[l] - max[l]) * a->scale;
             m->exp(old, old, nr);
             m->lane_scale(o, old, d);
             for (int l = 0; l < nr; l++) sum[l] *= old[l];
@@ -131,9 +131,9 @@ static void attend_task(void *arg, int index, int thread)
             .add = k0 > 0,
         };
         if (j->math == ZIS_CPU_BF16) {
-            m->lane_exp_bf16(p, s, max, sum, n);
+            m->lane_exp_bf16(p, s, max, a->scale, sum, n);
         } else {
-            m->lane_exp(s, max, sum, n);
+            m->lane_exp(s, max, a->scale, sum, n);
             if (j->math == ZIS_CPU_ROUNDED) m->round_bf16(s, n * nr);
         }
         zis_cpu_multiply(m, j->math, &mix);
@@ -151,7 +151,7 @@ void zis_cpu_attention(zis_run *run, const zis_attention_args *a)
     attention_job j = {
         .m = m,
         .a = a,
-        .math = zis_cpu_math_of(run, false),
+        .math = zis_cpu_math_of(run, a->exact),
         .lq = zis_tensor_rows(&a->q),
         .lk = zis_tensor_rows(&a->k),
     };

@@ -9,7 +9,7 @@
  * be eight times the bfloat16 ones, and making them costs a few percent of a strip of 100 tiles. */
 #include "kernels/cpu/conv.h"
 
-#define TILES 160    /* aimed at in a strip */
+#define TILES 160 /* aimed at in a strip */
 #define CHUNK 128 /* input channels whose transformed weights lie in the cache at once */
 
 typedef struct winograd_job {

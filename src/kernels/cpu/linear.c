@@ -21,6 +21,8 @@ typedef struct linear_job {
     const zis_micro *m;
     const zis_linear_args *a;
     zis_cpu_panels panels;
+    zis_cpu_panels rest; /* of `fine` products: what rounding x to bfloat16 lost, as bfloat16 */
+    bool fine;
     zis_cpu_math math;
     int64_t k;
     int64_t block;     /* rows in a block, of each weight of a pair */
@@ -160,6 +162,13 @@ static void multiply(const linear_job *j,
     p.rows = s->b.n - n;
     p.ahead = NULL;
     if (p.rows > 0) zis_cpu_multiply(m, j->math, &p);
+    if (!j->fine) return;
+    p.r = rows;
+    p.c = tile;
+    p.rows = s->b.n;
+    p.v = j->rest.data + (p.v - j->panels.data);
+    p.add = true;
+    zis_cpu_multiply(m, j->math, &p);
 }
 
 static void linear_task(void *arg, int index, int thread)
@@ -190,6 +199,14 @@ static void linear_task(void *arg, int index, int thread)
     }
 }
 
+/* Fine products are two of bfloat16 where these are native and lose nothing of the weights. */
+static bool split(const zis_run *run, const zis_linear_args *a)
+{
+    bool bf16 = zis_cpu_math_of(run, false) == ZIS_CPU_BF16;
+    for (int i = 0; i < a->n_w; i++) bf16 = bf16 && a->w[i]->t.dtype == ZIS_DTYPE_BF16;
+    return bf16;
+}
+
 void zis_cpu_linear(zis_run *run, const zis_linear_args *a)
 {
     const zis_micro *m = zis_cpu_micro(run);
@@ -197,13 +214,19 @@ void zis_cpu_linear(zis_run *run, const zis_linear_args *a)
     linear_job j = {
         .m = m,
         .a = a,
-        .math = zis_cpu_math_of(run, a->exact),
+        .math = zis_cpu_math_of(run, a->exact || (a->fine && !split(run, a))),
         .k = zis_tensor_cols(&a->x),
         .pair = a->epilogue == ZIS_EPILOGUE_SILU_MUL,
         .threads = zis_pool_threads(run->pool),
     };
     int64_t rows = zis_tensor_rows(&a->x);
     j.panels = zis_cpu_panels_alloc(run, rows, j.k, j.math);
+    j.fine = a->fine && j.math == ZIS_CPU_BF16;
+    float *rest = NULL;
+    if (j.fine) {
+        j.rest = zis_cpu_panels_alloc(run, rows, j.k, j.math);
+        rest = zis_run_alloc_bytes(run, (size_t)(rows * j.k) * sizeof *rest);
+    }
     j.block = BLOCK_TILES * m->mr / (j.pair ? 2 : 1);
     j.depth = SLICE_BYTES / 4 / (BLOCK_TILES * m->mr) / 64 * 64;
     if (rows <= m->nr) { /* few tokens: whole rows, of one tile */
@@ -222,6 +245,11 @@ void zis_cpu_linear(zis_run *run, const zis_linear_args *a)
     j.tiles = zis_run_alloc_bytes(run, lines * (size_t)j.panels.n * (size_t)m->nr * 4);
     if (!run->dry && run->status == ZIS_OK) {
         zis_cpu_panels_fill(run, &j.panels, a->x.data, a->x.stride, 1.0f);
+        if (j.fine) {
+            for (int64_t i = 0; i < rows; i++)
+                m->rest_bf16(rest + i * j.k, (const float *)a->x.data + i * a->x.stride, j.k);
+            zis_cpu_panels_fill(run, &j.rest, rest, j.k, 1.0f);
+        }
         zis_pool_for(run->pool, (int)blocks, linear_task, &j);
     }
     zis_arena_restore(&run->scratch, mark);

@@ -60,6 +60,8 @@ typedef struct zis_micro {
     void (*to_bf16)(uint16_t *dst, const void *src, zis_dtype t, int64_t n);
     /* The same, rounded to bfloat16 but kept as float32. */
     void (*round_bf16)(float *x, int64_t n);
+    /* y = x - round_bf16(x): what rounding loses. */
+    void (*rest_bf16)(float *y, const float *x, int64_t n);
 
     /* Panel of `rows` (<= nr; the rest zeros) rows x[i][0..k), i a lane: v[kk][i]. `mul` scales. */
     void (*pack_f32)(float *v, const float *x, int64_t stride, int rows, int64_t k, float mul);
@@ -97,10 +99,11 @@ typedef struct zis_micro {
 
     /* Attention: s[keys][nr], one query a lane. max[lane] = max(max[lane], max over keys). */
     void (*lane_max)(float *max, const float *s, int64_t keys);
-    /* s = exp(s - max), sum[lane] += sum over keys. In place as float32; s <= max. */
-    void (*lane_exp)(float *s, const float *max, float *sum, int64_t keys);
+    /* s = exp((s - max) * scale), sum[lane] += sum over keys. In place as float32; s <= max. */
+    void (*lane_exp)(float *s, const float *max, float scale, float *sum, int64_t keys);
     /* The same into pairs of bfloat16, p[key / 2][lane][key % 2]; odd keys are filled with 0. */
-    void (*lane_exp_bf16)(uint16_t *p, float *s, const float *max, float *sum, int64_t keys);
+    void (*lane_exp_bf16)(
+        uint16_t *p, float *s, const float *max, float scale, float *sum, int64_t keys);
     /* c[i][lane] *= f[lane] over rows. */
     void (*lane_scale)(float *c, const float *f, int64_t rows);
     void (*exp)(float *y, const float *x, int64_t n);

@@ -220,6 +220,16 @@ static void round_bf16(float *x, int64_t n)
     for (; i < n; i++) x[i] = zis_bf16_to_f32(zis_f32_to_bf16(x[i]));
 }
 
+static void rest_bf16(float *y, const float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) {
+        vf v = load(x + i);
+        store(y + i, v - as_f(bf16_bits(v)));
+    }
+    for (; i < n; i++) y[i] = x[i] - zis_bf16_to_f32(zis_f32_to_bf16(x[i]));
+}
+
 /* ---- transposes ------------------------------------------------------------------------------ */
 #if VL == 4
 #define LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)

@@ -174,12 +174,12 @@ static void lane_max(float *max, const float *s, int64_t keys)
     store(max + VL, m1);
 }
 
-static void lane_exp(float *s, const float *max, float *sum, int64_t keys)
+static void lane_exp(float *s, const float *max, float scale, float *sum, int64_t keys)
 {
     for (int half = 0; half < NR; half += VL) {
         vf m = load(max + half), t = load(sum + half);
         for (int64_t i = 0; i < keys; i++) {
-            vf e = exp_negative_v(load(s + i * NR + half) - m, false);
+            vf e = exp_negative_v((load(s + i * NR + half) - m) * scale, false);
             t += e;
             store(s + i * NR + half, e);
         }
@@ -187,14 +187,15 @@ static void lane_exp(float *s, const float *max, float *sum, int64_t keys)
     }
 }
 
-static void lane_exp_bf16(uint16_t *p, float *s, const float *max, float *sum, int64_t keys)
+static void lane_exp_bf16(
+    uint16_t *p, float *s, const float *max, float scale, float *sum, int64_t keys)
 {
     for (int half = 0; half < NR; half += VL) {
         vf m = load(max + half), t = load(sum + half);
         for (int64_t i = 0; i < keys; i += 2) {
-            vf a = exp_negative_v(load(s + i * NR + half) - m, true);
+            vf a = exp_negative_v((load(s + i * NR + half) - m) * scale, true);
             vf b = {0};
-            if (i + 1 < keys) b = exp_negative_v(load(s + (i + 1) * NR + half) - m, true);
+            if (i + 1 < keys) b = exp_negative_v((load(s + (i + 1) * NR + half) - m) * scale, true);
             vu lo = bf16_bits(a), hi = bf16_bits(b);
             /* the sum of what is multiplied, so that the weights still add up to 1 */
             t += as_f(lo) + as_f(hi);
@@ -393,10 +394,11 @@ static void wino_weight(float *u, int64_t plane, const float *g, int64_t n)
  * --------------------------------------------------------------------------------------- */
 #define MICRO_TABLE(isa_name)                                                                      \
     .isa = isa_name, .vl = VL, .mr = MR, .nr = NR, .gemm_f32 = gemm_f32, .peak_f32 = peak_f32,     \
-    .to_f32 = to_f32, .to_bf16 = to_bf16, .round_bf16 = round_bf16, .pack_f32 = pack_f32,          \
-    .pack_bf16 = pack_bf16, .unpack = unpack, .unpack_add = unpack_add, .silu = silu,              \
-    .silu_mul = silu_mul, .add_scalar_rows = add_scalar_rows, .turn = turn, .rms_norm = rms_norm,  \
-    .gate_residual = gate_residual, .layer_norm = layer_norm, .norm_rope = norm_rope,              \
-    .lane_max = lane_max, .lane_exp = lane_exp, .lane_exp_bf16 = lane_exp_bf16,                    \
-    .lane_scale = lane_scale, .exp = exp_rows, .norm_apply = norm_apply, .moments = moments,       \
-    .wino_input = wino_input, .wino_output = wino_output, .wino_weight = wino_weight
+    .to_f32 = to_f32, .to_bf16 = to_bf16, .round_bf16 = round_bf16, .rest_bf16 = rest_bf16,        \
+    .pack_f32 = pack_f32, .pack_bf16 = pack_bf16, .unpack = unpack, .unpack_add = unpack_add,      \
+    .silu = silu, .silu_mul = silu_mul, .add_scalar_rows = add_scalar_rows, .turn = turn,          \
+    .rms_norm = rms_norm, .gate_residual = gate_residual, .layer_norm = layer_norm,                \
+    .norm_rope = norm_rope, .lane_max = lane_max, .lane_exp = lane_exp,                            \
+    .lane_exp_bf16 = lane_exp_bf16, .lane_scale = lane_scale, .exp = exp_rows,                     \
+    .norm_apply = norm_apply, .moments = moments, .wino_input = wino_input,                        \
+    .wino_output = wino_output, .wino_weight = wino_weight

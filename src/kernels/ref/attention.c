@@ -70,7 +70,7 @@ void zis_ref_attention(zis_run *run, const zis_attention_args *a)
     zis_arena_mark mark = zis_arena_save(&run->scratch);
     zis_tensor p = zis_run_alloc_2d(run, ZIS_DTYPE_F64, zis_pool_threads(run->pool), a->k.dim[0]);
     if (!run->dry && !run->status) {
-        job j = {a, p.data, run->math == ZIS_DTYPE_BF16};
+        job j = {a, p.data, run->math == ZIS_DTYPE_BF16 && !a->exact};
         zis_pool_for(run->pool, (int)(a->heads * a->q.dim[0]), query, &j);
     }
     zis_arena_restore(&run->scratch, mark);

@@ -63,7 +63,7 @@ void zis_ref_linear(zis_run *run, const zis_linear_args *a)
     zis_tensor x = zis_run_alloc_2d(run, ZIS_DTYPE_F32, m, k);
     zis_tensor rows = zis_run_alloc_2d(run, ZIS_DTYPE_F32, 2 * zis_pool_threads(run->pool), k);
     if (!run->dry && !run->status) {
-        job j = {a, x.data, rows.data, run->math == ZIS_DTYPE_BF16 && !a->exact};
+        job j = {a, x.data, rows.data, run->math == ZIS_DTYPE_BF16 && !a->exact && !a->fine};
         for (int64_t i = 0; i < m; i++)
             for (int64_t c = 0; c < k; c++)
                 zis_ref_row(&x, i)[c] = zis_ref_round(zis_ref_row(&a->x, i)[c], j.round);

@@ -163,6 +163,9 @@ static void forward_layer(zis_run *run,
         .head_dim = (int)c->head_dim,
         .form = ZIS_ROPE_HALVES,
         .causal = true,
+        /* The features steer every step, and Turbo follows their last bits: with bfloat16 inputs
+         * here the picture was off by more than in PyTorch's own bfloat16 (docs/pitfalls.md). */
+        .fine = true,
         .eps = (float)c->eps,
     };
     float eps = (float)c->eps;

@@ -50,6 +50,7 @@ static void run_blocks(zis_run *run,
         .kv_heads = (int)c->heads,
         .head_dim = (int)(c->dim / c->heads),
         .form = ZIS_ROPE_PAIRS,
+        .fine = !at->times, /* the caption: once a prompt, and every step follows it */
         .eps = ZIS_ZIMAGE_QK_EPS,
     };
     float eps = (float)c->norm_eps;
@@ -116,7 +117,8 @@ static void embed_caption(const zis_zimage *m,
                                        .x = normed,
                                        .w = {&m->cap_embed},
                                        .n_w = 1,
-                                       .bias = m->cap_embed_bias});
+                                       .bias = m->cap_embed_bias,
+                                       .fine = true});
     if (cap.dim[0] > n)
         zis_fill_rows(run, &(zis_fill_rows_args){.y = zis_tensor_row_slice(&cap, n, cap.dim[0] - n),
                                                  .v = m->cap_pad});
