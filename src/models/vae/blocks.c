@@ -10,8 +10,6 @@
 void zis_vae_maps_measure(zis_vae_maps *maps, zis_run *twin, const zis_run *like, int groups)
 {
     zis_run_init_dry(twin, like);
-    /* Within a plan the input has a counted address, too: the slots must lie behind it. */
-    if (like->dry) twin->scratch.used = like->scratch.used;
     *maps = (zis_vae_maps){.run = twin, .groups = groups};
     (void)zis_run_alloc_bytes(twin, FAR);
     for (int i = 0; i < 3; i++) maps->slot[i] = zis_run_alloc_bytes(twin, FAR);
