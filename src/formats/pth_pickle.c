@@ -154,7 +154,7 @@ static zis_status take(zis_pth_pickle *p, size_t n, const unsigned char **out)
 /* n little-endian bytes without sign. */
 static zis_status take_number(zis_pth_pickle *p, int n, uint32_t *out)
 {
-    const unsigned char *b;
+    const unsigned char *b = NULL;
     zis_status st = take(p, (size_t)n, &b);
     if (st) return st;
     *out = 0;
@@ -170,8 +170,8 @@ static zis_status push_int(zis_pth_pickle *p, int64_t v)
 /* LONG1: two's complement, little-endian. */
 static zis_status do_long(zis_pth_pickle *p)
 {
-    uint32_t n;
-    const unsigned char *b;
+    uint32_t n = 0;
+    const unsigned char *b = NULL;
     zis_status st = take_number(p, 1, &n);
     if (!st) st = take(p, n, &b);
     if (st) return st;
@@ -187,8 +187,8 @@ static zis_status do_long(zis_pth_pickle *p)
  * 2 may be anything. */
 static zis_status do_string(zis_pth_pickle *p, int width, bool utf8)
 {
-    uint32_t n;
-    const unsigned char *b;
+    uint32_t n = 0;
+    const unsigned char *b = NULL;
     zis_status st = take_number(p, width, &n);
     if (!st) st = take(p, n, &b);
     if (st) return st;
@@ -287,7 +287,7 @@ static zis_status do_build(zis_pth_pickle *p)
 /* The index is bounded by the bytes before it: each entry takes some. */
 static zis_status do_put(zis_pth_pickle *p, int width)
 {
-    uint32_t i;
+    uint32_t i = 0;
     zis_status st = take_number(p, width, &i);
     if (!st) st = need(p, 1);
     if (st) return st;
@@ -305,7 +305,7 @@ static zis_status do_put(zis_pth_pickle *p, int width)
 
 static zis_status do_get(zis_pth_pickle *p, int width)
 {
-    uint32_t i;
+    uint32_t i = 0;
     zis_status st = take_number(p, width, &i);
     if (st) return st;
     if (i >= p->n_memo || p->memo[i] == ZIS_PTH_END)
@@ -317,7 +317,7 @@ static zis_status do_get(zis_pth_pickle *p, int width)
 
 static zis_status do_proto(zis_pth_pickle *p)
 {
-    uint32_t version;
+    uint32_t version = 0;
     zis_status st = take_number(p, 1, &version);
     if (st || version == 2) return st;
     return zis_pth_pickle_fail(
@@ -352,10 +352,10 @@ static zis_status do_mark(zis_pth_pickle *p)
     return st;
 }
 
-/* Marks that opcodes with a variable number of values end at. */
+/* Acts on all values above the topmost mark. */
 static zis_status from_mark(zis_pth_pickle *p, zis_status (*act)(zis_pth_pickle *, size_t))
 {
-    size_t n;
+    size_t n = 0;
     zis_status st = pop_mark(p, &n);
     return st ? st : act(p, n);
 }
@@ -368,7 +368,7 @@ static zis_status fixed(zis_pth_pickle *p, size_t n, zis_status (*act)(zis_pth_p
 
 static zis_status do_uint(zis_pth_pickle *p, int width)
 {
-    uint32_t v;
+    uint32_t v = 0;
     zis_status st = take_number(p, width, &v);
     return st ? st : push_int(p, width == 4 ? (int32_t)v : (int64_t)v);
 }
