@@ -13,6 +13,7 @@ typedef struct loop {
     zis_zimage_prompt prompt[2]; /* with the prompt, with the negative one */
     zis_zimage_size size[2];
     int passes;
+    bool shared;     /* both passes have the same size */
     zis_tensor v[2]; /* [C, h, w] velocities */
     zis_sampler_step step;
 } loop;
@@ -29,6 +30,7 @@ static zis_status make_pass(loop *l, zis_run *run, const zis_denoise_args *a, in
     /* Positions depend on the padded length of the caption alone. */
     if (i && l->prompt[i].cap.dim[0] == l->prompt[0].cap.dim[0]) {
         l->size[i] = l->size[0];
+        l->shared = true;
         return ZIS_OK;
     }
     return zis_zimage_size_make(a->model, run, a->h, a->w, &l->prompt[i], &l->size[i], err);
@@ -55,13 +57,35 @@ static zis_status prepare(loop *l, zis_run *run, const zis_denoise_args *a, zis_
     return zis_run_status(run, err);
 }
 
+/* Velocities of one step. With captions of the same padded length the two passes differ only from
+ * the joint blocks on. */
+static zis_status evaluate(loop *l, zis_run *run, const zis_denoise_args *a, int i, zis_error *err)
+{
+    const zis_tensor *z = &l->step.z;
+    zis_status st = ZIS_OK;
+    if (!l->shared) {
+        for (int p = 0; p < l->passes && !st; p++)
+            st = zis_zimage_step(a->model, run, &l->times, i, &l->size[p], &l->prompt[p], z, -1.0f,
+                                 l->v[p], NULL, NULL, err);
+        return st;
+    }
+    zis_arena_mark mark = zis_arena_save(&run->scratch);
+    zis_tensor image =
+        zis_run_alloc_2d(run, ZIS_DTYPE_F32, l->size[0].rows, zis_zimage_get_config(a->model)->dim);
+    st = zis_run_status(run, err);
+    if (!st)
+        st = zis_zimage_refine(a->model, run, &l->times, i, &l->size[0], z, image, NULL, NULL, err);
+    for (int p = 0; p < 2 && !st; p++)
+        st = zis_zimage_join(a->model, run, &l->times, i, &l->size[p], &l->prompt[p], &image, -1.0f,
+                             l->v[p], NULL, NULL, err);
+    zis_arena_restore(&run->scratch, mark);
+    return st;
+}
+
 static zis_status take_step(loop *l, zis_run *run, const zis_denoise_args *a, int i, zis_error *err)
 {
-    for (int p = 0; p < l->passes; p++) {
-        zis_status st = zis_zimage_step(a->model, run, &l->times, i, &l->size[p], &l->prompt[p],
-                                        &l->step.z, -1.0f, l->v[p], NULL, NULL, err);
-        if (st) return st;
-    }
+    zis_status st = evaluate(l, run, a, i, err);
+    if (st) return st;
     if (l->passes == 2)
         zis_guide(run,
                   &(zis_guide_args){.y = l->v[0], .pos = l->v[0], .neg = l->v[1], .s = a->cfg});

@@ -260,6 +260,114 @@ static void final_layer(const zis_zimage *m,
     zis_arena_restore(&run->scratch, mark);
 }
 
+static bool is_latents(const zis_zimage *m, const zis_zimage_size *size, const zis_tensor *t)
+{
+    return t->ndim == 3 && t->dim[0] == m->config.in_channels && t->dim[1] == size->h &&
+           t->dim[2] == size->w;
+}
+
+static bool is_rows(const zis_zimage *m, int64_t rows, const zis_tensor *t)
+{
+    return t->ndim == 2 && t->dim[0] == rows && t->dim[1] == m->config.dim;
+}
+
+static zis_status mismatch(zis_error *err)
+{
+    return zis_fail(err, ZIS_ARG,
+                    "latents, size and caption of a denoising step do not belong together");
+}
+
+zis_status zis_zimage_refine(const zis_zimage *m,
+                             zis_run *run,
+                             const zis_zimage_times *times,
+                             int64_t step,
+                             const zis_zimage_size *size,
+                             const zis_tensor *latents,
+                             zis_tensor image,
+                             zis_zimage_watch *watch,
+                             void *watch_arg,
+                             zis_error *err)
+{
+    if (!is_latents(m, size, latents) || !is_rows(m, size->rows, &image) || step < 0 ||
+        step >= times->n)
+        return mismatch(err);
+    zis_rope_table angles = {zis_tensor_row_slice(&size->cos, 0, size->rows),
+                             zis_tensor_row_slice(&size->sin, 0, size->rows)};
+    course at = {.m = m, .list = "noise_refiner", .times = times, .step = step};
+    embed_image(m, run, latents, size->tokens, image);
+    run_blocks(run, &at, m->noise_refiner, m->config.refiner_layers, &angles, image);
+    if (watch && !run->dry && !run->status) watch(watch_arg, run, "noise_refiner", &image);
+    return zis_run_status(run, err);
+}
+
+/* The joint blocks over x [image ; caption], in place, and the final layer. */
+static zis_status run_joint(const course *at,
+                            zis_run *run,
+                            const zis_zimage_size *size,
+                            zis_tensor x,
+                            float sign,
+                            zis_tensor velocity,
+                            zis_error *err)
+{
+    const zis_zimage *m = at->m;
+    zis_rope_table angles = {size->cos, size->sin};
+    run_blocks(run, at, m->layers, m->config.layers, &angles, x);
+    const float *scale = (const float *)at->times->final_scale.data + at->step * m->config.dim;
+    final_layer(m, run, scale, zis_tensor_row_slice(&x, 0, size->tokens), sign, velocity);
+    return zis_run_status(run, err);
+}
+
+static course joint_course(const zis_zimage *m,
+                           const zis_zimage_times *times,
+                           int64_t step,
+                           zis_zimage_watch *watch,
+                           void *watch_arg)
+{
+    return (course){
+        .m = m,
+        .list = "layers",
+        .times = times,
+        .first = m->config.refiner_layers,
+        .step = step,
+        .watch = watch,
+        .watch_arg = watch_arg,
+    };
+}
+
+zis_status zis_zimage_join(const zis_zimage *m,
+                           zis_run *run,
+                           const zis_zimage_times *times,
+                           int64_t step,
+                           const zis_zimage_size *size,
+                           const zis_zimage_prompt *prompt,
+                           const zis_tensor *image,
+                           float sign,
+                           zis_tensor velocity,
+                           zis_zimage_watch *watch,
+                           void *watch_arg,
+                           zis_error *err)
+{
+    int64_t cap_rows = prompt->cap.dim[0];
+    if (!is_latents(m, size, &velocity) || !is_rows(m, size->rows, image) ||
+        size->cos.dim[0] != size->rows + cap_rows || step < 0 || step >= times->n)
+        return mismatch(err);
+    zis_arena_mark mark = zis_arena_save(&run->scratch);
+    zis_tensor x = zis_run_alloc_2d(run, ZIS_DTYPE_F32, size->rows + cap_rows, m->config.dim);
+    zis_status st = zis_run_status(run, err);
+    if (!st) {
+        course at = joint_course(m, times, step, watch, watch_arg);
+        zis_unary(run, &(zis_unary_args){.y = zis_tensor_row_slice(&x, 0, size->rows),
+                                         .x = *image,
+                                         .f = ZIS_UNARY_COPY});
+        zis_unary(run, &(zis_unary_args){.y = zis_tensor_row_slice(&x, size->rows, cap_rows),
+                                         .x = prompt->cap,
+                                         .f = ZIS_UNARY_COPY});
+        st = run_joint(&at, run, size, x, sign, velocity, err);
+    }
+    zis_arena_restore(&run->scratch, mark);
+    return st;
+}
+
 zis_status zis_zimage_step(const zis_zimage *m,
                            zis_run *run,
                            const zis_zimage_times *times,
@@ -273,39 +381,23 @@ zis_status zis_zimage_step(const zis_zimage *m,
                            void *watch_arg,
                            zis_error *err)
 {
-    const zis_zimage_config *c = &m->config;
     int64_t cap_rows = prompt->cap.dim[0];
-    if (latents->ndim != 3 || latents->dim[0] != c->in_channels || latents->dim[1] != size->h ||
-        latents->dim[2] != size->w || !zis_tensor_same_shape(latents, &velocity) ||
-        size->cos.dim[0] != size->rows + cap_rows || step < 0 || step >= times->n)
-        return zis_fail(err, ZIS_ARG,
-                        "latents, size and caption of a denoising step do not belong together");
+    if (!is_latents(m, size, &velocity) || size->cos.dim[0] != size->rows + cap_rows)
+        return mismatch(err);
     zis_arena_mark mark = zis_arena_save(&run->scratch);
-    zis_tensor x = zis_run_alloc_2d(run, ZIS_DTYPE_F32, size->rows + cap_rows, c->dim);
+    zis_tensor x = zis_run_alloc_2d(run, ZIS_DTYPE_F32, size->rows + cap_rows, m->config.dim);
     zis_status st = zis_run_status(run, err);
-    if (st) goto out;
-    zis_tensor image = zis_tensor_row_slice(&x, 0, size->rows);
-    zis_tensor caption = zis_tensor_row_slice(&x, size->rows, cap_rows);
-    zis_rope_table joint_angles = {size->cos, size->sin};
-    zis_rope_table image_angles = {zis_tensor_row_slice(&size->cos, 0, size->rows),
-                                   zis_tensor_row_slice(&size->sin, 0, size->rows)};
-
-    embed_image(m, run, latents, size->tokens, image);
-    course at = {.m = m, .list = "noise_refiner", .times = times, .step = step};
-    run_blocks(run, &at, m->noise_refiner, c->refiner_layers, &image_angles, image);
-    if (watch && !run->dry && !run->status) watch(watch_arg, run, "noise_refiner", &image);
-
-    zis_unary(run, &(zis_unary_args){.y = caption, .x = prompt->cap, .f = ZIS_UNARY_COPY});
-    at.list = "layers";
-    at.first = c->refiner_layers;
-    at.watch = watch;
-    at.watch_arg = watch_arg;
-    run_blocks(run, &at, m->layers, c->layers, &joint_angles, x);
-
-    const float *scale = (const float *)times->final_scale.data + step * c->dim;
-    final_layer(m, run, scale, zis_tensor_row_slice(&x, 0, size->tokens), sign, velocity);
-    st = zis_run_status(run, err);
-out:
+    /* refined where the joint blocks want it, so that nothing is copied */
+    if (!st)
+        st = zis_zimage_refine(m, run, times, step, size, latents,
+                               zis_tensor_row_slice(&x, 0, size->rows), watch, watch_arg, err);
+    if (!st) {
+        course at = joint_course(m, times, step, watch, watch_arg);
+        zis_unary(run, &(zis_unary_args){.y = zis_tensor_row_slice(&x, size->rows, cap_rows),
+                                         .x = prompt->cap,
+                                         .f = ZIS_UNARY_COPY});
+        st = run_joint(&at, run, size, x, sign, velocity, err);
+    }
     zis_arena_restore(&run->scratch, mark);
     return st;
 }

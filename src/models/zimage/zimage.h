@@ -93,8 +93,33 @@ ZIS_MUST_USE zis_status zis_zimage_size_make(const zis_zimage *m,
                                              zis_zimage_size *out,
                                              zis_error *err);
 
-/* velocity [C, h, w] = sign * the model's raw output for latents [C, h, w] at step `step` of times.
- * sign -1 gives the velocity that the sampler adds (z-image.md 4.8). */
+/* The first part of a step, in which the caption has no say: image [rows, dim] = the latents'
+ * tokens after the noise refiner. Two passes with captions of the same padded length share it. */
+ZIS_MUST_USE zis_status zis_zimage_refine(const zis_zimage *m,
+                                          zis_run *run,
+                                          const zis_zimage_times *times,
+                                          int64_t step,
+                                          const zis_zimage_size *size,
+                                          const zis_tensor *latents,
+                                          zis_tensor image,
+                                          zis_zimage_watch *watch,
+                                          void *watch_arg,
+                                          zis_error *err);
+/* The second part: velocity from the refined image (which is only read) and the caption. */
+ZIS_MUST_USE zis_status zis_zimage_join(const zis_zimage *m,
+                                        zis_run *run,
+                                        const zis_zimage_times *times,
+                                        int64_t step,
+                                        const zis_zimage_size *size,
+                                        const zis_zimage_prompt *prompt,
+                                        const zis_tensor *image,
+                                        float sign,
+                                        zis_tensor velocity,
+                                        zis_zimage_watch *watch,
+                                        void *watch_arg,
+                                        zis_error *err);
+/* Both. velocity [C, h, w] = sign * the model's raw output for latents [C, h, w] at step `step` of
+ * times. sign -1 gives the velocity that the sampler adds (z-image.md 4.8). */
 ZIS_MUST_USE zis_status zis_zimage_step(const zis_zimage *m,
                                         zis_run *run,
                                         const zis_zimage_times *times,
