@@ -377,6 +377,27 @@ static void unpack_add(float *y, int64_t stride, const float *c, int rows, int64
 #endif
 #define LINE 64 /* bytes in a cache line */
 
+/* Steps of k in a row without a branch. Sanitizers check each load: 24 tiles of 16 steps would take
+ * minutes to compile. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNROLL 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNROLL 1
+#endif
+#endif
+#ifndef UNROLL
+#define UNROLL 4
+#endif
+#define PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#define UNROLLED(n) PRAGMA(clang loop unroll_count(n))
+#define NOT_UNROLLED PRAGMA(clang loop unroll(disable))
+#else
+#define UNROLLED(n) PRAGMA(GCC unroll n)
+#define NOT_UNROLLED PRAGMA(GCC unroll 1)
+#endif
+
 /* Address of row i: rows go in threes from a base each, so that four bases, the stride and its
  * double reach twelve rows without more registers. */
 #define ROW_AT(base, i, stride) ((base)[(i) / 3] + ((i) % 3) * (stride))
@@ -415,9 +436,10 @@ ALWAYS void gemm_f32_tile(const zis_micro_gemm *g, const int rows, const int vec
             for (int i = 0; i < g->v_lines; i++) __builtin_prefetch(v_ahead + i * LINE, 0, 2);
             v_ahead += g->v_lines * LINE;
         }
-        for (int quarter = 0; quarter < 4; quarter++) {
-#pragma GCC unroll 4
-            for (int u = 0; u < 4; u++) {
+        NOT_UNROLLED
+        for (int part = 0; part < LINE / 4 / UNROLL; part++) {
+            UNROLLED(UNROLL)
+            for (int u = 0; u < UNROLL; u++) {
                 fma_step(acc, r, stride, v, rows, vectors);
                 v += NR;
                 for (int i = 0; 3 * i < rows; i++) r[i] += 4;

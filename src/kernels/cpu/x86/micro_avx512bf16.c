@@ -41,9 +41,10 @@ ALWAYS void gemm_bf16_tile(const zis_micro_gemm *g, const int rows, const int ve
             for (int i = 0; i < g->v_lines; i++) __builtin_prefetch(v_ahead + i * LINE, 0, 2);
             v_ahead += g->v_lines * LINE;
         }
-        for (int quarter = 0; quarter < 4; quarter++) {
-#pragma GCC unroll 4
-            for (int u = 0; u < 4; u++) {
+        NOT_UNROLLED
+        for (int part = 0; part < LINE / 4 / UNROLL; part++) {
+            UNROLLED(UNROLL)
+            for (int u = 0; u < UNROLL; u++) {
                 dot_step(acc, r, stride, v, rows, vectors);
                 v += NR * 4;
                 for (int i = 0; 3 * i < rows; i++) r[i] += 4;
