@@ -25,12 +25,12 @@ static const zis_golden_row rows[] = {
     {.component = "dit_lora", .missing = "this version has no LoRA"},
     {.component = "rrdbnet", .missing = "this version has no upscaler"},
     {.component = "upscale", .missing = "this version has no upscaler"},
-    {.component = "canny", .missing = "this version has no preprocessors"},
-    {.component = "resize", .missing = "this version has no preprocessors"},
+    {.component = "canny", .run = zis_golden_run_canny},
+    {.component = "resize", .run = zis_golden_run_resize},
     {.component = "midas", .missing = "this version has no preprocessors"},
     {.component = "openpose_body", .missing = "this version has no preprocessors"},
-    {.component = "openpose_people", .missing = "this version has no preprocessors"},
-    {.component = "openpose_draw", .missing = "this version has no preprocessors"},
+    {.component = "openpose_people", .run = zis_golden_run_openpose_people},
+    {.component = "openpose_draw", .run = zis_golden_run_openpose_draw},
     {0},
 };
 

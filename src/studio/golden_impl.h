@@ -81,7 +81,7 @@ ZIS_MUST_USE zis_status zis_golden_execute(zis_golden *g,
                                            void *arg,
                                            zis_error *err);
 
-/* Components: golden_base.c, golden_models.c, golden_pipeline.c. */
+/* Components: golden_base.c, golden_models.c, golden_pipeline.c, golden_preprocess.c. */
 zis_status zis_golden_run_randn(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_schedule(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_tokenizer(zis_golden *g, zis_error *err);
@@ -90,5 +90,9 @@ zis_status zis_golden_run_dit(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_vae_encode(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_vae_decode(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err);
+zis_status zis_golden_run_canny(zis_golden *g, zis_error *err);
+zis_status zis_golden_run_resize(zis_golden *g, zis_error *err);
+zis_status zis_golden_run_openpose_people(zis_golden *g, zis_error *err);
+zis_status zis_golden_run_openpose_draw(zis_golden *g, zis_error *err);
 
 #endif
