@@ -17,6 +17,18 @@ static void on_signal(int number)
     atomic_store(&first_signal, number);
 }
 
+/* Reading a mapped file that somebody has cut short meanwhile. Nothing is being written then that
+ * could be left behind: files are written from memory. */
+static void on_bus_error(int number)
+{
+    static const char text[] = "zis: a file of the model was cut short or its disk failed while it "
+                               "was in use; download it again\n";
+    (void)number;
+    ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)n;
+    _exit(1);
+}
+
 /* Standard streams that the parent has closed would give their numbers to the next files that are
  * opened, and messages would land there. Reading sides of /dev/null take their place: writing to
  * them fails and is reported. */
@@ -31,10 +43,12 @@ static void fill_streams(void)
 const atomic_bool *zis_signals_init(void)
 {
     struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction bus = {.sa_handler = on_bus_error, .sa_flags = (int)SA_RESETHAND};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     fill_streams();
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGBUS, &bus, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
     return &cancel;
 }

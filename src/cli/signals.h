@@ -1,4 +1,4 @@
-/* signals.h - Ctrl-C, closed pipes, closed streams.
+/* signals.h - Ctrl-C, closed pipes, closed streams, files that shrink under their mapping.
  *
  * The first Ctrl-C (or SIGTERM) asks the job to stop, the second ends the process at once.
  * Threads: the flag may be read from any. */

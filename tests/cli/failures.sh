@@ -57,6 +57,33 @@ rc=$?
 "${g[@]}" -o quiet.png -q <&- >&- 2>&- || fail "--quiet with all streams closed"
 png_magic quiet.png
 
+# A model that is cut short while it is in use.
+if [ -z "$sanitized" ]; then
+    cp -r "$src/models/nano/turbo" cut
+    chmod -R u+w cut
+    "$zis" generate x -W 256 -H 256 --steps 1000 -m cut -o cut.png >out 2>err &
+    pid=$!
+    for _ in $(seq 200); do
+        grep -q denoising err && break
+        sleep 0.05
+    done
+    : >cut/transformer/diffusion_pytorch_model.safetensors
+    for _ in $(seq 100); do
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.1
+    done
+    if kill -INT $pid 2>/dev/null; then
+        skip "a model that is cut short: nothing is read from its file any more"
+        wait $pid
+    else
+        wait $pid
+        rc=$?
+        [ $rc = 1 ] && grep -q "^zis: a file of the model was cut short" err ||
+            fail "cut model: exit code $rc: $(cat err)"
+    fi
+    [ ! -e cut.png ] || fail "a cut model, but a picture"
+fi
+
 # Memory.
 bad 1 "needs [0-9.]* GB of working memory" "$zis" generate x -W 8192 -H 8192 --steps 1 -o m.png
 if [ -z "$sanitized" ]; then
