@@ -12,8 +12,8 @@
  * wanted type are then read in place. */
 #include "kernels/cpu/cpu.h"
 
-/* A slice fills about a third of a second-level cache of 1 MB: the next one is on its way too. */
-#define SLICE_BYTES (384 * 1024)
+/* A slice fills a quarter of a second-level cache of 1 MB: the next one is on its way too. */
+#define SLICE_BYTES (256 * 1024)
 /* Rows of a block, in tiles: the more, the less often the panels pass by. */
 #define BLOCK_TILES 8
 
@@ -67,10 +67,11 @@ static block_at find_block(const linear_job *j, int64_t index)
     return (block_at){0};
 }
 
-/* Rows that a product may read where they lie. */
+/* Rows that a product may read where they lie. Rows a multiple of a page apart share their cache
+ * sets, which hurts as soon as they are read more than once. */
 static bool in_place(const linear_job *j, const zis_weight *w)
 {
-    if (j->panels.n > 1) return false;
+    if (j->panels.n > 1 && (size_t)w->t.stride * stored_size(w) % 4096 == 0) return false;
     if (j->math == ZIS_CPU_BF16) return w->t.dtype == ZIS_DTYPE_BF16 && j->k % 2 == 0;
     return j->math == ZIS_CPU_F32 && w->t.dtype == ZIS_DTYPE_F32;
 }
@@ -189,7 +190,8 @@ static void linear_task(void *arg, int index, int thread)
             for (int h = 0; h <= j->pair; h++) {
                 const zis_weight *w = weight_of(j, &s.b, h);
                 const unsigned char *rows =
-                    direct ? weight_at(w, s.b.row, 0) : own + (size_t)(h * s.b.n) * j->row_bytes;
+                    direct ? weight_at(w, s.b.row, s.from * (j->math == ZIS_CPU_BF16 ? 2 : 1))
+                           : own + (size_t)(h * s.b.n) * j->row_bytes;
                 int64_t stride =
                     direct ? w->t.stride * (int64_t)stored_size(w) : (int64_t)j->row_bytes;
                 multiply(j, &s, &next, h, p, rows, stride, tile + h * s.b.n * j->m->nr);

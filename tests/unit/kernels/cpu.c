@@ -187,6 +187,10 @@ static void test_linear(bench *b)
         linear_case(b, 65, 77, 513, types[t], ZIS_EPILOGUE_NONE, 2, false);
         linear_case(b, 97, 130, 1030, types[t], ZIS_EPILOGUE_SILU_MUL, 2, false);
         linear_case(b, 20, 50, 128, types[t], ZIS_EPILOGUE_SILU_MUL, 2, false);
+        /* several slices of k; rows a multiple of a page apart */
+        linear_case(b, 40, 110, 2999, types[t], ZIS_EPILOGUE_SILU_MUL, 2, false);
+        linear_case(b, 40, 100, 3000, types[t], ZIS_EPILOGUE_ADD, 2, true);
+        linear_case(b, 70, 13, 2048, types[t], ZIS_EPILOGUE_NONE, 1, false);
         linear_case(b, 20, 50, 129, types[t], ZIS_EPILOGUE_ADD, 1, true);
         linear_case(b, 70, 31, 65, types[t], ZIS_EPILOGUE_NONE, 3, true);
     }
