@@ -67,11 +67,9 @@ static block_at find_block(const linear_job *j, int64_t index)
     return (block_at){0};
 }
 
-/* Rows that a product may read where they lie. Rows a multiple of a page apart share their cache
- * sets, which hurts as soon as they are read more than once. */
+/* Rows that a product may read where they lie. */
 static bool in_place(const linear_job *j, const zis_weight *w)
 {
-    if (j->panels.n > 1 && (size_t)w->t.stride * stored_size(w) % 4096 == 0) return false;
     if (j->math == ZIS_CPU_BF16) return w->t.dtype == ZIS_DTYPE_BF16 && j->k % 2 == 0;
     return j->math == ZIS_CPU_F32 && w->t.dtype == ZIS_DTYPE_F32;
 }
