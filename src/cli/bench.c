@@ -87,6 +87,7 @@ static void on_progress(void *arg, const zis_progress *p)
 {
     bench *b = arg;
     double now = zis_os_now();
+    if (p->fraction * p->of - p->step > 1e-6) return; /* within a step */
     if (p->stage == ZIS_STAGE_DENOISE && p->step > 0) add_time(b, STEP, now - b->last);
     b->last = now;
     if (b->cli->json) return;

@@ -56,7 +56,7 @@ static void line_text(char *buf, size_t n, const zis_engine_progress *p)
 static void draw_bar(zis_progress_view *v, const zis_engine_progress *p)
 {
     char text[120], bar[BAR_CELLS + 1];
-    int full = p->of > 0 ? p->step * BAR_CELLS / p->of : 0;
+    int full = (int)(p->fraction * BAR_CELLS);
     line_text(text, sizeof text, p);
     for (int i = 0; i < BAR_CELLS; i++) bar[i] = i < full ? '#' : '.';
     bar[BAR_CELLS] = '\0';
@@ -76,7 +76,9 @@ void zis_progress_update(zis_progress_view *v, const zis_engine_progress *p)
     double now = zis_os_now();
     bool fresh = strcmp(v->last_stage, p->stage) != 0;
     bool last = p->of > 1 && p->step == p->of;
+    if (!fresh && p->step == v->last_step) return;
     if (!fresh && !last && (p->step == p->of || now - v->last_time < LINE_SECONDS)) return;
+    v->last_step = p->step;
     snprintf(v->last_stage, sizeof v->last_stage, "%s", p->stage);
     v->last_time = now;
     line_text(text, sizeof text, p);

@@ -12,6 +12,7 @@ typedef struct zis_progress_view {
     bool drawn;       /* a bar is on the terminal's last line */
     double last_time; /* of the last plain line */
     char last_stage[16];
+    int last_step;
 } zis_progress_view;
 
 void zis_progress_init(zis_progress_view *v, bool quiet);

@@ -6,6 +6,7 @@
 #include "pipeline/schedule.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Everything that stays in place during the loop; in the run's scratch. */
 typedef struct loop {
@@ -16,7 +17,25 @@ typedef struct loop {
     bool shared;     /* both passes have the same size */
     zis_tensor v[2]; /* [C, h, w] velocities */
     zis_sampler_step step;
+    /* for the progress within a step */
+    const zis_denoise_args *args;
+    int index, pass;
 } loop;
+
+/* Called after each block of a pass, with its name "layers.K". */
+static void on_block(void *arg, zis_run *run, const char *name, const zis_tensor *t)
+{
+    const loop *l = arg;
+    const char *dot = strrchr(name, '.');
+    double layers = (double)zis_zimage_get_config(l->args->model)->layers;
+    (void)run;
+    (void)t;
+    if (!dot) return;
+    double part = (atoi(dot + 1) + 1) / layers;
+    /* The last block of the last pass is told when the step is taken. */
+    if (part >= 1 && l->pass + 1 == l->passes) return;
+    l->args->progress(l->args->arg, l->index + (l->pass + part) / l->passes);
+}
 
 static zis_status make_pass(loop *l, zis_run *run, const zis_denoise_args *a, int i, zis_error *err)
 {
@@ -62,11 +81,15 @@ static zis_status prepare(loop *l, zis_run *run, const zis_denoise_args *a, zis_
 static zis_status evaluate(loop *l, zis_run *run, const zis_denoise_args *a, int i, zis_error *err)
 {
     const zis_tensor *z = &l->step.z;
+    zis_zimage_watch *watch = a->progress ? on_block : NULL;
     zis_status st = ZIS_OK;
+    l->index = i;
     if (!l->shared) {
-        for (int p = 0; p < l->passes && !st; p++)
+        for (int p = 0; p < l->passes && !st; p++) {
+            l->pass = p;
             st = zis_zimage_step(a->model, run, &l->times, i, &l->size[p], &l->prompt[p], z, -1.0f,
-                                 l->v[p], NULL, NULL, err);
+                                 l->v[p], watch, l, err);
+        }
         return st;
     }
     zis_arena_mark mark = zis_arena_save(&run->scratch);
@@ -75,9 +98,11 @@ static zis_status evaluate(loop *l, zis_run *run, const zis_denoise_args *a, int
     st = zis_run_status(run, err);
     if (!st)
         st = zis_zimage_refine(a->model, run, &l->times, i, &l->size[0], z, image, NULL, NULL, err);
-    for (int p = 0; p < 2 && !st; p++)
+    for (int p = 0; p < 2 && !st; p++) {
+        l->pass = p;
         st = zis_zimage_join(a->model, run, &l->times, i, &l->size[p], &l->prompt[p], &image, -1.0f,
-                             l->v[p], NULL, NULL, err);
+                             l->v[p], watch, l, err);
+    }
     zis_arena_restore(&run->scratch, mark);
     return st;
 }
@@ -99,7 +124,7 @@ static zis_status take_step(loop *l, zis_run *run, const zis_denoise_args *a, in
 zis_status zis_denoise_run(
     zis_run *run, const zis_denoise_args *a, float *latents, zis_denoise_cost *cost, zis_error *err)
 {
-    loop l = {0};
+    loop l = {.args = a};
     zis_arena_mark mark = zis_arena_save(&run->scratch);
     double flops = run->flops, bytes = run->bytes;
     zis_status st = prepare(&l, run, a, err);

@@ -25,8 +25,8 @@ typedef struct zis_denoise_args {
     int steps;
     int sampler; /* zis_sampler_id */
     float cfg;
-    /* After `done` steps (0: before the first); may be NULL. */
-    void (*progress)(void *arg, int done);
+    /* After each block: so many steps are done (0: all is prepared); may be NULL. */
+    void (*progress)(void *arg, double done);
     void *arg;
 } zis_denoise_args;
 

@@ -45,11 +45,11 @@ typedef struct maker {
     zis_txt2img_result out;
 } maker;
 
-static void report(const maker *m, zis_stage stage, int step, int of, double seconds_left)
+static void report(const maker *m, zis_stage stage, double done, int of, double seconds_left)
 {
     const zis_txt2img_hooks *hooks = m->job->hooks;
     if (!hooks || !hooks->progress) return;
-    hooks->progress(hooks->arg, &(zis_progress){stage, step, of, seconds_left});
+    hooks->progress(hooks->arg, &(zis_progress){stage, (int)done, of, done / of, seconds_left});
 }
 
 /* ---- sizes --------------------------------------------------------------------------------- */
@@ -301,7 +301,7 @@ static zis_status stage_text(maker *m, zis_error *err)
     return ZIS_OK;
 }
 
-static void step_done(void *arg, int done)
+static void on_step(void *arg, double done)
 {
     maker *m = arg;
     const zis_txt2img_plan *p = &m->out.plan;
@@ -328,7 +328,7 @@ static zis_status stage_denoise(maker *m, zis_error *err)
     if (!m->latents) return zis_fail_nomem(err, "the latents");
     zis_noise_fill(m->latents, n, r->seed, r->rng);
     zis_denoise_args a = denoise_args(m, m->job->model, r);
-    a.progress = step_done;
+    a.progress = on_step;
     a.arg = m;
     m->started = zis_os_now();
     zis_status st = zis_denoise_run(m->run, &a, m->latents, NULL, err);

@@ -32,6 +32,7 @@ const char *zis_stage_name(zis_stage stage); /* "text", "embed", "denoise", "dec
 typedef struct zis_progress {
     zis_stage stage;
     int step, of;        /* done and all within the stage */
+    double fraction;     /* of the stage, 0 to 1: moves within a step, too */
     double seconds_left; /* of the whole picture; < 0: not known yet */
 } zis_progress;
 

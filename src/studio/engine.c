@@ -178,10 +178,10 @@ out:
 
 /* ---- one job ------------------------------------------------------------------------------- */
 
-static void report(const job *j, const char *stage, int step, int of, double left)
+static void report(const job *j, const char *stage, int step, int of, double fraction, double left)
 {
     if (!j->hooks->progress) return;
-    j->hooks->progress(j->hooks->arg, &(zis_engine_progress){stage, step, of, j->picture,
+    j->hooks->progress(j->hooks->arg, &(zis_engine_progress){stage, step, of, fraction, j->picture,
                                                              j->out->request.batch, left});
 }
 
@@ -196,7 +196,7 @@ static void on_progress(void *arg, const zis_progress *p)
                 j->picture;
     else if (more)
         left = -1;
-    report(j, zis_stage_name(p->stage), p->step, p->of, left);
+    report(j, zis_stage_name(p->stage), p->step, p->of, p->fraction, left);
 }
 
 /* The recipe names the model so that it is found again from any folder, where that is possible. */
@@ -265,7 +265,7 @@ static zis_status prepare(job *j, const zis_request *request, zis_error *err)
     zis_request *r = &out->request;
     zis_status st = zis_request_copy(r, request, err);
     if (st) return st;
-    report(j, "load", 0, 1, -1);
+    report(j, "load", 0, 1, 0, -1);
     st = ready_model(j->e, r, &j->model, err);
     if (!st) st = ready_run(j->e, math_of(r), err);
     if (st) return st;
@@ -284,7 +284,7 @@ static zis_status prepare(job *j, const zis_request *request, zis_error *err)
     if (*r->negative_prompt && r->cfg == 1.0)
         warn(out, zis_mem_strdup("the negative prompt is not used: guidance is off (cfg is 1)"));
     out->seconds[ZIS_ENGINE_LOAD] = zis_os_now() - start;
-    report(j, "load", 1, 1, -1);
+    report(j, "load", 1, 1, 1, -1);
     return ZIS_OK;
 }
 

@@ -30,6 +30,7 @@ void zis_engine_destroy(zis_engine **e);
 typedef struct zis_engine_progress {
     const char *stage;     /* "load", "text", "denoise", "decode" */
     int step, of;          /* within the stage */
+    double fraction;       /* of the stage, 0 to 1: moves within a step, too */
     int picture, pictures; /* 0-based */
     double seconds_left;   /* of the whole job; < 0: not known yet */
 } zis_engine_progress;
