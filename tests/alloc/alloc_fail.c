@@ -184,12 +184,16 @@ int main(int argc, char **argv)
     snprintf(picture, sizeof picture, "%s/a.png", folder);
     snprintf(models, sizeof models, "%s/models", argv[1]);
     setenv("ZIS_MODELS", models, 1);
-    char *args[] = {"zis", "generate", "a red apple", "-W",        "64", "-H", "64",    "--steps",
-                    "1",   "--seed",   "1",           "--threads", "2",  "-o", picture, NULL};
-    int n_args = (int)(sizeof args / sizeof *args) - 1;
+    const char *words[] = {"zis", "generate",  "a red apple", "-W", "64",
+                           "-H",  "64",        "--steps",     "1",  "--seed",
+                           "1",   "--threads", "2",           "-o", picture};
+    enum { WORDS = sizeof words / sizeof *words };
+    char *args[WORDS + 1] = {NULL};
+    for (int i = 0; i < WORDS; i++)
+        if (!(args[i] = strdup(words[i]))) return 1;
 
     long total = 0, none = 0;
-    outcome o = try_one(args, n_args, 0, false, &total);
+    outcome o = try_one(args, WORDS, 0, false, &total);
     if (judge(&o, picture) || !total) {
         printf("with memory enough it %s:\n%s\n", judge(&o, picture), o.said);
         return 1;
@@ -200,7 +204,7 @@ int main(int argc, char **argv)
     long tried = 0, failed = 0;
     for (long n = first; n <= last; n += n < 300 && argc < 5 ? 1 : step) {
         for (int every = 0; every < 2; every++) {
-            o = try_one(args, n_args, n, every, &none);
+            o = try_one(args, WORDS, n, every, &none);
             const char *wrong = judge(&o, picture);
             tried++;
             if (!wrong) continue;
@@ -210,6 +214,7 @@ int main(int argc, char **argv)
             if (failed == 10) n = last;
         }
     }
+    for (int i = 0; i < WORDS; i++) free(args[i]);
     bool left = rmdir(folder) != 0;
     if (left) printf("files were left in %s\n", folder);
     printf("%ld allocations, %ld failures tried, %ld ended badly\n", total, tried, failed);
