@@ -27,7 +27,7 @@ bad=$(
     # the patterns are written so that they do not find themselves
     grep -nIwE 'TO[D]O|FIX[M]E|X[X]X|HA[C]K|W[I]P' $texts /dev/null | sed 's/$/: left-over marker/'
     grep -nIE '^(<{7}|>{7}|={7})( |$)' $texts /dev/null | sed 's/$/: conflict marker/'
-    grep -nIE '/(work|root|Users|home/[a-z])[/]' $texts /dev/null | sed 's/$/: a path of one machine/'
+    grep -nIE '/(work|root|Users|home/[^/ ]+)[/]' $texts /dev/null | sed 's/$/: a path of one machine/'
     grep -nI '[[:blank:]]$' $texts /dev/null | grep -v '\.md:' | sed 's/$/: blank at the end of the line/'
     files | grep -E '\.(o|a|so|pyc|orig|rej|swp)$' | sed 's/$/: a product, not a source/'
 )
