@@ -52,6 +52,10 @@ void zis_jsonout_number(zis_buf *out, double v)
         return;
     }
     char text[40];
+    if (v == nearbyint(v) && fabs(v) < 1e15) { /* else 20 would become 2e+01 */
+        zis_buf_printf(out, "%.0f", v);
+        return;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
         if (strtod(text, NULL) == v) break;

@@ -53,6 +53,9 @@ ok "from jpeg" "$zis" generate --from-image a.jpg -o f.png
 cmp -s f.png apple.png || fail "--from-image of a JPEG gave another picture"
 ok "from webp" "$zis" generate --from-image a.webp -o f.png
 cmp -s f.png apple.png || fail "--from-image of a WebP gave another picture"
+ok "round numbers" "$zis" generate x -W 40 -H 30 --steps 10 -s 10 -o q.png
+ok "round numbers" "$zis" generate --from-image q.png -o f.png
+cmp -s f.png q.png || fail "round numbers did not survive the recipe"
 ok "changed" "$zis" generate --from-image apple.png -s 6 -o f.png
 cmp -s f.png other.png || fail "-s did not change the recipe"
 ok "no metadata" "$zis" generate "a red apple" "${small[@]}" -s 5 -o n.png --no-metadata

@@ -29,7 +29,7 @@ static void round_trip(const char *prompt, const char *negative)
     set(&r, "model", "a, b: \"c\"");
     set(&r, "seed", "123456789012345678");
     set(&r, "rng", "torch-bf16");
-    zis_request_defaults_apply(&r, &(zis_request_defaults){37, 21, 9, 0.3, 3});
+    zis_request_defaults_apply(&r, &(zis_request_defaults){40, 1000, 20, 0.3, 3});
     assert_int_equal(zis_recipe_make(&recipe, &r, "cpu", NULL), ZIS_OK);
     zis_error err = {0};
     assert_int_equal(zis_recipe_parse(&a, "test", recipe.parameters, &err), ZIS_OK);
@@ -43,9 +43,9 @@ static void round_trip(const char *prompt, const char *negative)
         assert_string_equal(backs[i]->model, "a, b: \"c\"");
         assert_true(backs[i]->seed == 123456789012345678 && backs[i]->cfg == 0.3);
         assert_int_equal(backs[i]->rng, ZIS_RNG_TORCH_BF16);
-        assert_int_equal(backs[i]->width, 37);
-        assert_int_equal(backs[i]->height, 21);
-        assert_int_equal(backs[i]->steps, 9);
+        assert_int_equal(backs[i]->width, 40);
+        assert_int_equal(backs[i]->height, 1000);
+        assert_int_equal(backs[i]->steps, 20);
     }
     zis_recipe_deinit(&recipe);
     zis_request_deinit(&r);

@@ -162,10 +162,18 @@ static void json_numbers(void **state)
     zis_buf_putc(&b, ' ');
     zis_jsonout_number(&b, 1.0 / 3.0);
     zis_buf_putc(&b, ' ');
+    zis_jsonout_number(&b, 20);
+    zis_buf_putc(&b, ' ');
+    zis_jsonout_number(&b, 1234567.5);
+    zis_buf_putc(&b, ' ');
+    zis_jsonout_number(&b, 1e300);
+    zis_buf_putc(&b, ' ');
     zis_jsonout_number(&b, NAN);
     zis_jsonout_string(&b, "a\xff\x01\"\t");
     zis_jsonout_string(&b, NULL);
-    assert_string_equal(b.data, "0.1 3 0.3333333333333333 null\"a\xEF\xBF\xBD\\u0001\\\"\\t\"null");
+    assert_string_equal(
+        b.data,
+        "0.1 3 0.3333333333333333 20 1234567.5 1e+300 null\"a\xEF\xBF\xBD\\u0001\\\"\\t\"null");
     zis_buf_free(&b);
 }
 
