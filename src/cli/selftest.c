@@ -97,7 +97,7 @@ static void on_line(void *arg, const zis_golden_line *l)
 /* New string: the goldens that ship with zis, or NULL. */
 static char *built_in(void)
 {
-    static const char *const below[] = {"../tests/golden/data", "../share/z-image-studio/goldens"};
+    static const char *const below[] = {"../tests/golden", "../share/z-image-studio/goldens"};
     const char *env = getenv("ZIS_GOLDENS");
     if (env && *env) return zis_mem_strdup(env);
     char *exe = zis_os_exe_dir();
