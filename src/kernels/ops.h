@@ -107,7 +107,8 @@ typedef struct zis_attention_args {
     int head_dim;
     float scale; /* > 0 */
     bool causal; /* then Lq = Lk */
-    bool exact;  /* float32 inputs whatever the run's math is */
+    bool exact;  /* float32 probabilities and values whatever the run's math is; scores are
+                  * never rounded */
 } zis_attention_args;
 
 /* ---- embed_rows: y[i, :] = table[ids[i], :] widened to float32 --------------------------------

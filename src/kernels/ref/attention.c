@@ -47,8 +47,7 @@ static void query(void *arg, int index, int thread)
     for (int64_t t = 0; t < keys; t++) {
         const float *k = zis_ref_row(&a->k, t) + kv * d;
         double s = 0;
-        for (int64_t c = 0; c < d; c++)
-            s += (double)zis_ref_round(q[c], j->round) * (double)zis_ref_round(k[c], j->round);
+        for (int64_t c = 0; c < d; c++) s += (double)q[c] * (double)k[c];
         p[t] = s * (double)a->scale;
         if (p[t] > top) top = p[t];
     }
