@@ -119,10 +119,10 @@ run_ctest() { # BUILD CTEST-OPTION...
     ctest --test-dir "$build" -j "$(nproc)" --output-on-failure --no-tests=error \
         --output-junit "$results" "$@" || status=$?
     if [ -f "$results" ]; then
-        # status: run = passed, fail, disabled, notrun = skipped by its own choice
+        # skipped is what a test says of itself; one that could not be started has failed
         passed=$(grep -c '<testcase .*status="run"' "$results")
-        skipped=$(grep -c '<testcase .*status="\(notrun\|disabled\)"' "$results")
-        failed=$(grep -c '<testcase .*status="fail"' "$results")
+        skipped=$(grep -c '<skipped message="SKIP_' "$results")
+        failed=$(($(grep -c '<testcase ' "$results") - passed - skipped))
     fi
     # ctest has the last word: a test that it could not start is a failure too
     if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
