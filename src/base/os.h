@@ -41,8 +41,8 @@ double zis_os_now(void);
 int zis_os_cpus(void);
 /* Most memory that the process has had resident so far, in bytes; 0 where unknown. */
 uint64_t zis_os_peak_rss(void);
-/* Bytes of memory that the process may use at most: of the machine, or of its control group; 0 where
- * unknown. */
+/* Bytes of memory that the process may use at most: of the machine, or of its control group; 0
+ * where unknown. */
 uint64_t zis_os_memory(void);
 /* Random 32 bits for a seed. */
 uint32_t zis_os_random(void);

@@ -29,7 +29,8 @@ bad 1 "there is no model 'nonsense'" run e.png -m nonsense
 bad 1 "is not downloaded; .zis fetch turbo. gets it" run e.png -m turbo
 bad 1 "is not downloaded; .zis fetch Some/Model. gets it" run e.png -m Some/Model
 bad 1 "is a file" run e.png -m "$nano/README.md"
-env ZIS_MODELS=/nowhere "$zis" generate x -o e.png >out 2>err
+mkdir -p lone/bin && cp "$zis" lone/bin/zis # the program's own folder is looked in, too
+env ZIS_MODELS=/nowhere lone/bin/zis generate x -o e.png >out 2>err
 [ $? = 1 ] && grep -q "looked in /nowhere/nano/turbo" err || fail "ZIS_MODELS=/nowhere: $(cat err)"
 
 # A cache as the Python client leaves it: blobs, links, refs.
