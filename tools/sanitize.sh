@@ -9,13 +9,17 @@ root=$(cd "$(dirname "$0")/.." && pwd -P) || exit 1
 
 case ${1:-} in
 address)
-    kind=address,undefined build=$root/build-asan pattern=${2:-}
+    kind=address,undefined build=$root/build-asan targets=all pattern=${2:-}
     export ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:\
 allocator_may_return_null=1"
     export UBSAN_OPTIONS=print_stacktrace=1
     ;;
 thread)
-    kind=thread build=$root/build-tsan pattern=${2:-"base/thread|studio/"}
+    kind=thread build=$root/build-tsan targets=test_base_thread pattern=${2:-"^(base/thread|studio/)"}
+    for file in "$root"/tests/unit/studio/*.c; do
+        name=${file##*/}
+        targets="$targets test_studio_${name%.c}"
+    done
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
     ;;
 *) die "usage: tools/sanitize.sh address|thread [PATTERN]" ;;
@@ -24,8 +28,6 @@ esac
 lock_build "$build"
 # shellcheck disable=SC2086 # lists of packages
 need_packages "$build/apt.log" $build_packages $test_packages $lint_packages
-targets=all
-[ "$kind" = thread ] && targets=unit_tests
 say "building under -fsanitize=$kind"
 cmake_build "$build" "$targets" -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Sanitize \
     -DCMAKE_C_FLAGS="-O1 -g" -DZIS_TESTS=ON -DZIS_WERROR=ON -DZIS_SANITIZE="$kind" || {
