@@ -88,6 +88,14 @@ void zis_os_map_prefetch(const void *data, size_t n)
     madvise((void *)from, (uintptr_t)data + n - from, MADV_WILLNEED);
 }
 
+void zis_os_map_forget(const void *data, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)data + page - 1) / page * page;
+    uintptr_t to = ((uintptr_t)data + n) / page * page;
+    if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 zis_status zis_os_read_file(
     char **out, size_t *size, const char *path, size_t limit, zis_error *err)
 {

@@ -25,6 +25,9 @@ void zis_os_unmap(zis_map *m);
 ZIS_MUST_USE zis_status zis_os_map_check(const zis_map *m, const char *path, zis_error *err);
 /* Asks for the pages ahead of their use; only a hint. */
 void zis_os_map_prefetch(const void *data, size_t n);
+/* Gives the whole pages of this part of a mapping back; they are read from the file again when they
+ * are touched. Only for mapped files. */
+void zis_os_map_forget(const void *data, size_t n);
 
 /* The whole of a small regular file (at most `limit` bytes) as a new NUL-terminated block that the
  * caller frees. */

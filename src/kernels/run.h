@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/thread.h"
 #include "kernels/ops.h"
+#include "kernels/resident.h"
 
 #include <stdatomic.h>
 
@@ -40,8 +41,9 @@ struct zis_run {
     const zis_backend *backend;
     const void *micro; /* backend's own: e.g. the chosen micro-kernels */
     zis_arena scratch;
-    zis_pool *pool; /* borrowed; NULL = one thread */
-    zis_dtype math; /* F32 or BF16: inputs of matrix products */
+    zis_pool *pool;         /* borrowed; NULL = one thread */
+    zis_dtype math;         /* F32 or BF16: inputs of matrix products */
+    zis_resident *resident; /* borrowed; NULL: weights are read where they are mapped */
     bool dry;
     bool external;             /* scratch memory belongs to someone else */
     const atomic_bool *cancel; /* borrowed; NULL = cannot be cancelled */

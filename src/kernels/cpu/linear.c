@@ -25,11 +25,13 @@ typedef struct linear_job {
     bool fine;
     zis_cpu_math math;
     int64_t k;
-    int64_t block;     /* rows in a block, of each weight of a pair */
-    int64_t blocks[3]; /* up to and including weight i */
-    int64_t depth;     /* steps of k in a slice: elements or pairs */
-    size_t row_bytes;  /* of a widened row of a slice */
-    bool pair;         /* SILU_MUL: blocks hold rows of both weights */
+    int64_t block;                  /* rows in a block, of each weight of a pair */
+    int64_t blocks[3];              /* up to and including weight i */
+    int64_t depth;                  /* steps of k in a slice: elements or pairs */
+    size_t row_bytes;               /* of a widened row of a slice */
+    bool pair;                      /* SILU_MUL: blocks hold rows of both weights */
+    const unsigned char *source[3]; /* where the rows of each weight are read */
+    zis_resident_entry *entry[3];   /* of those that are moved there meanwhile, or NULL */
     int threads;
     unsigned char *rows; /* [threads][block * (pair + 1)][row_bytes] */
     float *tiles;        /* [threads][panels][block * (pair + 1)][nr] */
@@ -40,15 +42,17 @@ static size_t stored_size(const zis_weight *w)
     return (size_t)zis_dtype_get(w->t.dtype)->bytes;
 }
 
-static const unsigned char *weight_at(const zis_weight *w, int64_t row, int64_t k)
+/* Element (row, k) of weight i, where it is read. */
+static const unsigned char *weight_at(const linear_job *j, int i, int64_t row, int64_t k)
 {
-    return (const unsigned char *)w->t.data +
-           ((size_t)row * (size_t)w->t.stride + (size_t)k) * stored_size(w);
+    const zis_weight *w = j->a->w[i];
+    return j->source[i] + ((size_t)row * (size_t)w->t.stride + (size_t)k) * stored_size(w);
 }
 
-/* The rows of a block: of which weight, from where, how many, and their first column in y. */
+/* The rows of a block: of which weight (-1: none), from where, how many, their first column in y.
+ */
 typedef struct block_at {
-    const zis_weight *w;
+    int i;
     int64_t row, n, col;
 } block_at;
 
@@ -56,20 +60,20 @@ static block_at find_block(const linear_job *j, int64_t index)
 {
     int64_t col = 0;
     for (int i = 0; i < j->a->n_w; i++) {
-        const zis_weight *w = j->a->w[i];
-        int64_t before = i ? j->blocks[i - 1] : 0;
+        int64_t rows = j->a->w[i]->t.dim[0], before = i ? j->blocks[i - 1] : 0;
         if (index < j->blocks[i]) {
             int64_t row = (index - before) * j->block;
-            return (block_at){w, row, zis_min64(j->block, w->t.dim[0] - row), col + row};
+            return (block_at){i, row, zis_min64(j->block, rows - row), col + row};
         }
-        col += w->t.dim[0];
+        col += rows;
     }
-    return (block_at){0};
+    return (block_at){.i = -1};
 }
 
 /* Rows that a product may read where they lie. */
-static bool in_place(const linear_job *j, const zis_weight *w)
+static bool in_place(const linear_job *j, int i)
 {
+    const zis_weight *w = j->a->w[i];
     if (j->math == ZIS_CPU_BF16) return w->t.dtype == ZIS_DTYPE_BF16 && j->k % 2 == 0;
     return j->math == ZIS_CPU_F32 && w->t.dtype == ZIS_DTYPE_F32;
 }
@@ -103,23 +107,31 @@ static slice slice_at(const linear_job *j, int64_t block, int64_t from)
     return (slice){find_block(j, block), from, zis_min64(j->depth, j->panels.steps - from)};
 }
 
-/* Which weight's rows half h of a block holds. */
-static const zis_weight *weight_of(const linear_job *j, const block_at *b, int h)
+static int64_t elements(const linear_job *j, int64_t steps)
 {
-    return j->pair && b->w ? j->a->w[h] : b->w;
+    return j->math == ZIS_CPU_BF16 ? 2 * steps : steps;
 }
 
-/* Widens or copies a slice into the thread's buffer. */
-static void load_slice(const linear_job *j, const slice *s, unsigned char *own)
+/* Moves a slice of weight i to its huge pages, if it is on its way there. */
+static void move_slice(const linear_job *j, int i, const slice *s)
 {
-    int64_t each = j->math == ZIS_CPU_BF16 ? 2 : 1, k = s->from * each;
-    int64_t n = zis_min64(s->steps * each, j->k - k);
-    for (int h = 0; h <= j->pair; h++) {
-        const zis_weight *w = weight_of(j, &s->b, h);
-        for (int64_t i = 0; i < s->b.n; i++)
-            zis_cpu_row(j->m, j->math, own + (size_t)(h * s->b.n + i) * j->row_bytes,
-                        weight_at(w, s->b.row + i, k), w->t.dtype, n);
+    const zis_weight *w = j->a->w[i];
+    int64_t k = elements(j, s->from), n = zis_min64(elements(j, s->steps), j->k - k);
+    size_t size = stored_size(w), row = (size_t)w->t.stride * size;
+    if (!j->entry[i]) return;
+    for (int64_t r = s->b.row; r < s->b.row + s->b.n; r++) {
+        size_t at = (size_t)r * row + (size_t)k * size;
+        memcpy(j->entry[i]->moved + at, (const unsigned char *)w->t.data + at, (size_t)n * size);
     }
+}
+
+/* Widens a slice into the thread's buffer. */
+static void widen_slice(const linear_job *j, int i, const slice *s, unsigned char *own)
+{
+    int64_t k = elements(j, s->from), n = zis_min64(elements(j, s->steps), j->k - k);
+    for (int64_t r = 0; r < s->b.n; r++)
+        zis_cpu_row(j->m, j->math, own + (size_t)r * j->row_bytes, weight_at(j, i, s->b.row + r, k),
+                    j->a->w[i]->t.dtype, n);
 }
 
 /* One panel times half h of a slice; meanwhile the panel's share of the next slice is fetched. */
@@ -134,8 +146,8 @@ static void multiply(const linear_job *j,
 {
     const zis_micro *m = j->m;
     int64_t panels = j->panels.n, from = 0, n = 0;
-    const zis_weight *w = weight_of(j, &next->b, h);
-    if (w) {
+    int i = j->pair && next->b.i >= 0 ? h : next->b.i;
+    if (i >= 0) {
         from = next->b.n * panel / panels / m->mr * m->mr;
         n = panel + 1 == panels ? next->b.n : next->b.n * (panel + 1) / panels / m->mr * m->mr;
         n = zis_min64(n - from, s->b.n);
@@ -151,8 +163,10 @@ static void multiply(const linear_job *j,
         .add = s->from > 0,
     };
     if (n > 0) {
-        int64_t each = j->math == ZIS_CPU_BF16 ? 2 : 1;
-        p.ahead = weight_at(w, next->b.row + from, next->from * each);
+        const zis_weight *w = j->a->w[i];
+        p.ahead = weight_at(j, i, next->b.row + from, elements(j, next->from));
+        /* rows that have yet to move are fetched from where they are */
+        if (j->entry[i]) p.ahead = (const unsigned char *)w->t.data + (p.ahead - j->source[i]);
         p.ahead_stride = w->t.stride * (int64_t)stored_size(w);
         zis_cpu_multiply(m, j->math, &p);
     }
@@ -181,21 +195,37 @@ static void linear_task(void *arg, int index, int thread)
         bool last = from + j->depth >= j->panels.steps;
         slice next =
             last ? slice_at(j, index + j->threads, 0) : slice_at(j, index, from + j->depth);
-        bool direct = in_place(j, s.b.w) && (!j->pair || in_place(j, j->a->w[1]));
-        if (!direct) load_slice(j, &s, own);
+        const unsigned char *rows[2];
+        int64_t stride[2];
+        for (int h = 0; h <= j->pair; h++) {
+            int i = j->pair ? h : s.b.i;
+            const zis_weight *w = j->a->w[i];
+            rows[h] = weight_at(j, i, s.b.row, elements(j, from));
+            stride[h] = w->t.stride * (int64_t)stored_size(w);
+            move_slice(j, i, &s);
+            if (in_place(j, i)) continue;
+            unsigned char *to = own + (size_t)(h * s.b.n) * j->row_bytes;
+            widen_slice(j, i, &s, to);
+            rows[h] = to;
+            stride[h] = (int64_t)j->row_bytes;
+        }
         for (int64_t p = 0; p < j->panels.n; p++) {
             float *tile = tiles + p * lines * j->m->nr;
-            for (int h = 0; h <= j->pair; h++) {
-                const zis_weight *w = weight_of(j, &s.b, h);
-                const unsigned char *rows =
-                    direct ? weight_at(w, s.b.row, s.from * (j->math == ZIS_CPU_BF16 ? 2 : 1))
-                           : own + (size_t)(h * s.b.n) * j->row_bytes;
-                int64_t stride =
-                    direct ? w->t.stride * (int64_t)stored_size(w) : (int64_t)j->row_bytes;
-                multiply(j, &s, &next, h, p, rows, stride, tile + h * s.b.n * j->m->nr);
-            }
+            for (int h = 0; h <= j->pair; h++)
+                multiply(j, &s, &next, h, p, rows[h], stride[h], tile + h * s.b.n * j->m->nr);
             if (last) epilogue(j, &s.b, p, tile);
         }
+    }
+}
+
+/* Where each weight is read; those that are met for the first time start to move. */
+static void find_sources(zis_run *run, linear_job *j)
+{
+    for (int i = 0; i < j->a->n_w; i++) {
+        const zis_weight *w = j->a->w[i];
+        zis_resident_entry *e = zis_resident_find(run->resident, w->t.data);
+        j->source[i] = e ? e->moved : w->t.data;
+        j->entry[i] = e && !e->ready ? e : NULL;
     }
 }
 
@@ -250,7 +280,10 @@ void zis_cpu_linear(zis_run *run, const zis_linear_args *a)
                 m->rest_bf16(rest + i * j.k, (const float *)a->x.data + i * a->x.stride, j.k);
             zis_cpu_panels_fill(run, &j.rest, rest, j.k, 1.0f);
         }
+        find_sources(run, &j);
         zis_pool_for(run->pool, (int)blocks, linear_task, &j);
+        for (int i = 0; i < a->n_w; i++)
+            if (j.entry[i]) zis_resident_finish(j.entry[i]);
     }
     zis_arena_restore(&run->scratch, mark);
 }

@@ -2,6 +2,7 @@
 #include "models/zimage/zimage_impl.h"
 
 #include "base/mem.h"
+#include "base/os.h"
 #include "nn/folder.h"
 
 #include <stddef.h>
@@ -119,6 +120,45 @@ zis_status zis_zimage_create(zis_zimage **out,
     return st;
 }
 
+/* Below this the look-ups of pages cost nothing that could be seen. */
+#define RESIDENT_LEAST (1u << 30)
+
+static zis_status add_blocks(zis_resident *r,
+                             const zis_zimage_block *blocks,
+                             int64_t n,
+                             zis_error *err)
+{
+    zis_status st = ZIS_OK;
+    for (int64_t i = 0; i < n && !st; i++) {
+        const zis_block_attention *a = &blocks[i].attention;
+        const zis_block_mlp *f = &blocks[i].mlp;
+        const zis_weight *list[] = {&a->q, &a->k, &a->v, &a->out, &f->gate, &f->up, &f->down};
+        for (size_t k = 0; k < COUNT(list) && !st; k++)
+            st = zis_resident_add(r, list[k]->t.data, zis_tensor_bytes(&list[k]->t), err);
+    }
+    return st;
+}
+
+/* Only addresses are reserved here. Without them the weights stay mapped, which is slower and no
+ * failure. */
+static void make_resident(zis_zimage *m)
+{
+    uint64_t memory = zis_os_memory();
+    if (m->bind.bytes < RESIDENT_LEAST || (memory && memory < m->bind.bytes / 2 * 3)) return;
+    zis_resident *r = NULL;
+    zis_status st = zis_resident_create(&r, NULL);
+    if (!st) st = add_blocks(r, m->noise_refiner, m->config.refiner_layers, NULL);
+    if (!st) st = add_blocks(r, m->layers, m->config.layers, NULL);
+    if (!st) st = zis_resident_seal(r, NULL);
+    if (st) zis_resident_destroy(&r);
+    m->resident = r;
+}
+
+zis_resident *zis_zimage_resident(const zis_zimage *m)
+{
+    return m->resident;
+}
+
 zis_status zis_zimage_open(zis_zimage **out, const char *folder, zis_error *err)
 {
     zis_json_doc *doc = NULL;
@@ -131,6 +171,7 @@ zis_status zis_zimage_open(zis_zimage **out, const char *folder, zis_error *err)
     if (!st) {
         m->owned = weights;
         weights = NULL;
+        make_resident(m);
         *out = m;
     }
     zis_weights_close(&weights);
@@ -143,6 +184,7 @@ void zis_zimage_close(zis_zimage **model)
     zis_zimage *m = *model;
     if (!m) return;
     zis_bind_deinit(&m->bind);
+    zis_resident_destroy(&m->resident);
     zis_weights_close(&m->owned);
     free(m->noise_refiner);
     free(m->context_refiner);

@@ -36,6 +36,10 @@ ZIS_MUST_USE zis_status zis_zimage_open(zis_zimage **out, const char *folder, zi
 void zis_zimage_close(zis_zimage **m);
 const zis_zimage_config *zis_zimage_get_config(const zis_zimage *m);
 uint64_t zis_zimage_bytes(const zis_zimage *m);
+/* For a run of many steps: the blocks' matrices, which move to huge pages as they are multiplied
+ * (resident.h). NULL where they stay mapped: a small model, weights that the caller keeps, or a
+ * machine with less than 1.5 times their memory. Belongs to the model; one run at a time. */
+zis_resident *zis_zimage_resident(const zis_zimage *m);
 
 /* Modulation of n steps. */
 typedef struct zis_zimage_times {

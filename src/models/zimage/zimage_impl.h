@@ -19,7 +19,8 @@ typedef struct zis_zimage_block {
 
 struct zis_zimage {
     zis_zimage_config config;
-    zis_weights *owned; /* NULL when the caller keeps them */
+    zis_weights *owned;     /* NULL when the caller keeps them */
+    zis_resident *resident; /* of the blocks that run in every step; NULL: they stay mapped */
     zis_bind bind;
     int64_t temb_width; /* W */
     zis_weight x_embed;
