@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -108,8 +109,9 @@ typedef struct outcome {
     char said[4096]; /* stderr */
 } outcome;
 
-/* Longest that one run may take; sanitizers are slow. */
-#define SECONDS 60
+/* Longest that one run may compute (sanitizers are slow), and wait. */
+#define CPU_SECONDS 60
+#define SECONDS 300
 
 static outcome try_one(char **argv, int argc, long n, bool every, long *total)
 {
@@ -128,6 +130,7 @@ static outcome try_one(char **argv, int argc, long n, bool every, long *total)
         dup2(null, STDIN_FILENO);
         close(err[0]);
         close(err[1]);
+        setrlimit(RLIMIT_CPU, &(struct rlimit){CPU_SECONDS, CPU_SECONDS + 1});
         alarm(SECONDS);
         atomic_store(&persistent, every);
         atomic_store(&counted, 0);
@@ -150,7 +153,8 @@ static outcome try_one(char **argv, int argc, long n, bool every, long *total)
     close(err[0]);
     close(count[0]);
     waitpid(pid, &o.status, 0);
-    o.late = WIFSIGNALED(o.status) && WTERMSIG(o.status) == SIGALRM;
+    int by = WIFSIGNALED(o.status) ? WTERMSIG(o.status) : 0;
+    o.late = by == SIGALRM || by == SIGXCPU || by == SIGKILL;
     return o;
 }
 
