@@ -9,8 +9,9 @@
  * be eight times the bfloat16 ones, and making them costs a few percent of a strip of 100 tiles. */
 #include "kernels/cpu/conv.h"
 
-#define TILES 160 /* aimed at in a strip */
-#define CHUNK 128 /* input channels whose transformed weights lie in the cache at once */
+#define TILES 256     /* aimed at in a strip */
+#define INPUT_TILES 8 /* that one task transforms */
+#define CHUNK 128     /* input channels whose transformed weights lie in the cache at once */
 
 typedef struct winograd_job {
     const zis_conv *v;
@@ -30,13 +31,14 @@ static void input_task(void *arg, int index, int thread)
     (void)thread;
     const winograd_job *j = arg;
     const zis_conv *v = j->v;
-    int64_t ty = index, c = v->c;
-    for (int64_t tx = 0; tx < j->tiles_x; tx++) {
+    int64_t c = v->c, from = (int64_t)index * INPUT_TILES;
+    for (int64_t t = from; t < zis_min64(j->tiles, from + INPUT_TILES); t++) {
         const float *d[36];
-        const float *corner = v->strip + (ty * 4 * v->strip_cols + tx * 4) * c;
+        const float *corner =
+            v->strip + (t / j->tiles_x * 4 * v->strip_cols + t % j->tiles_x * 4) * c;
         for (int i = 0; i < 6; i++)
             for (int k = 0; k < 6; k++) d[i * 6 + k] = corner + (i * v->strip_cols + k) * c;
-        v->m->wino_input(j->in + (ty * j->tiles_x + tx) * j->v_row, j->v_plane, d, c);
+        v->m->wino_input(j->in + t * j->v_row, j->v_plane, d, c);
     }
 }
 
@@ -151,7 +153,7 @@ void zis_cpu_conv_winograd(zis_run *run, zis_conv *v)
         if (j.tile_rows <= 0) break;
         j.tiles = j.tile_rows * tiles_x;
         zis_cpu_strip_fill(run, v, j.first * 4 - v->a->pad, j.tile_rows * 4 + 2);
-        zis_pool_for(run->pool, (int)j.tile_rows, input_task, &j);
+        zis_pool_for(run->pool, (int)zis_div_up(j.tiles, INPUT_TILES), input_task, &j);
         zis_pool_for(run->pool, (int)panels * j.parts, product_task, &j);
     }
 }
