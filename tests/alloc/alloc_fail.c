@@ -170,8 +170,9 @@ static const char *judge(const outcome *o, const char *picture)
     if (rc == 0) return there ? NULL : "says it is done, but there is no picture";
     if (rc != 1) return "ended with an exit code that is neither 0 nor 1";
     if (there) return "failed, but left a file behind";
-    /* a thread that cannot be had for want of memory is missed as a thread */
-    static const char *const sentences[] = {"out of memory", "cannot allocate memory", "threads"};
+    /* the ways in which the program says it; a thread needs memory, too */
+    static const char *const sentences[] = {"out of memory", "cannot allocate memory",
+                                            "no room for", "more than the system gives", "threads"};
     for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++)
         if (strcasestr(o->said, sentences[i])) return NULL;
     return "failed without saying that memory lacked";
@@ -203,8 +204,8 @@ int main(int argc, char **argv)
         return 1;
     }
     if (!last) last = total;
-    /* the first 300 one by one, the rest in steps so that about as many again are tried */
-    if (!step) step = (last - 300) / 100 + 1;
+    /* the first 300 one by one, the rest in steps so that at most some 600 more are tried */
+    if (!step) step = (last - 300) / 600 + 1;
     long tried = 0, failed = 0;
     for (long n = first; n <= last; n += n < 300 && argc < 5 ? 1 : step) {
         for (int every = 0; every < 2; every++) {
