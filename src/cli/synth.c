@@ -191,14 +191,15 @@ static zis_status write_model(synth *s,
                               zis_error *err)
 {
     zis_status st = make_folder(out, err);
+    /* what may be missing comes before 20 GB are written */
+    if (!st && !beside) st = copy_tokenizer(out, err);
+    if (!st) st = write_scheduler(out, shift, err);
     for (int part = 0; part < ZIS_SYNTH_PART_COUNT && !st; part++) {
         if (!(parts >> part & 1)) continue;
         char *folder = zis_os_join(out, zis_synth_part_get((zis_synth_part)part)->folder);
         st = folder ? write_part(s, (zis_synth_part)part, folder, err) : zis_fail_nomem(err, out);
         free(folder);
     }
-    if (!st) st = write_scheduler(out, shift, err);
-    if (!st && !beside) st = copy_tokenizer(out, err);
     if (!st) st = write_index(out, name, beside, err);
     if (st) rmdir(out);
     return st;
