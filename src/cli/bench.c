@@ -44,7 +44,7 @@ static const char words[] =
     "a dog and a tree and a house and a bird and a boat on the lake under the moon";
 
 /* Passes of a stage that is measured alone. */
-#define STAGE_RUNS 3
+#define STAGE_RUNS 5
 
 enum { TEXT, EMBED, STEP, DECODE, ENCODE, TOTAL, N_STAGES };
 static const char *const stage_names[N_STAGES] = {
