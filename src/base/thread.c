@@ -13,8 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SPIN 20000 /* pauses before a worker sleeps: some 0.3 ms, the gap between two operations   \
-                    */
+/* Pauses before a worker sleeps: some 0.3 ms, the gap between two operations. */
+#define SPIN 20000
 
 struct zis_pool {
     int threads; /* the caller included */
