@@ -325,7 +325,9 @@ zis_status zis_os_write_file(const char *path, const void *data, size_t n, zis_e
     if (exists && S_ISDIR(sb.st_mode))
         return zis_fail(err, ZIS_IO, "cannot write '%s': it is a folder", path);
     if (exists && !S_ISREG(sb.st_mode)) {
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        /* a FIFO without a reader must not hang us: it is an error (ENXIO) */
+        int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
         if (fd < 0) return zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, strerror(errno));
         zis_status st = write_all(fd, path, data, n, err);
         if (close(fd) != 0 && !st)

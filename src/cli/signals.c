@@ -50,6 +50,7 @@ const atomic_bool *zis_signals_init(void)
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGBUS, &bus, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a file over the size limit: write says EFBIG */
     return &cancel;
 }
 

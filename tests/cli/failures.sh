@@ -100,5 +100,16 @@ else
     skip "RLIMIT_AS: a sanitizer needs its own address space"
 fi
 [ ! -e m.png ] || fail "no memory, but a picture"
+# A FIFO that nobody reads is an error and no wait; a limit on file sizes is a full disk.
+mkfifo nobody.png
+timeout -s KILL 30 "$zis" generate x -W 64 -H 64 --steps 1 -q -o nobody.png >out 2>err
+rc=$?
+[ $rc = 1 ] && grep -q "^zis: cannot write 'nobody.png'" err || fail "FIFO: exit code $rc: $(cat err)"
+(
+    ulimit -f 4
+    "$zis" generate x -W 128 -H 128 --steps 1 -q -o big.png >out 2>err
+)
+rc=$?
+[ $rc = 1 ] && [ ! -e big.png ] || fail "ulimit -f: exit code $rc: $(cat err)"
 ls | grep -q '\.tmp' && fail "temporary files left: $(ls)"
 finish
