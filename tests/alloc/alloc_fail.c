@@ -204,8 +204,8 @@ int main(int argc, char **argv)
         return 1;
     }
     if (!last) last = total;
-    /* the first 300 one by one, the rest in steps so that at most some 600 more are tried */
-    if (!step) step = (last - 300) / 600 + 1;
+    /* the first 300 one by one, the rest in steps so that some 100 more are tried */
+    if (!step) step = (last - 300) / 100 + 1;
     long tried = 0, failed = 0;
     for (long n = first; n <= last; n += n < 300 && argc < 5 ? 1 : step) {
         for (int every = 0; every < 2; every++) {
