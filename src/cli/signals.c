@@ -1,4 +1,4 @@
-/* A handler cannot be given an argument, so its two flags are the only variables of the program
+/* A handler cannot be given an argument, so its three flags are the only variables of the program
  * that live outside a function. */
 #include "cli/signals.h"
 
@@ -10,6 +10,7 @@
 
 static atomic_bool cancel;
 static atomic_int first_signal;
+static atomic_bool bus_error;
 
 static void on_signal(int number)
 {
@@ -18,12 +19,15 @@ static void on_signal(int number)
 }
 
 /* Reading a mapped file that somebody has cut short meanwhile. Nothing is being written then that
- * could be left behind: files are written from memory. */
+ * could be left behind: files are written from memory. Several threads may meet it at once: the
+ * first one speaks, the others wait for the end, so the handler must stay installed. */
 static void on_bus_error(int number)
 {
     static const char text[] = "zis: a file of the model was cut short or its disk failed while it "
                                "was in use; download it again\n";
     (void)number;
+    while (atomic_exchange(&bus_error, true))
+        pause();
     ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
     (void)n;
     _exit(1);
@@ -43,7 +47,7 @@ static void fill_streams(void)
 const atomic_bool *zis_signals_init(void)
 {
     struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    struct sigaction bus = {.sa_handler = on_bus_error, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction bus = {.sa_handler = on_bus_error};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     fill_streams();
     sigaction(SIGINT, &stop, NULL);
