@@ -106,7 +106,7 @@ static void on_progress(void *arg, const zis_progress *p)
 static zis_status measure_picture(bench *b, zis_error *err)
 {
     zis_txt2img_result made = {0};
-    zis_txt2img_hooks hooks = {b, on_progress};
+    zis_txt2img_hooks hooks = {.arg = b, .progress = on_progress};
     /* No kept features: the text encoder runs each time. */
     zis_txt2img_job job = {.model = b->model, .request = &b->request, .hooks = &hooks};
     double start = zis_os_now();

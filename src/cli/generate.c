@@ -320,7 +320,7 @@ static zis_status run(generate *g, zis_error *err)
 {
     zis_engine *engine = NULL;
     zis_engine_result result = {0};
-    zis_engine_hooks hooks = {g, on_progress, on_picture};
+    zis_engine_hooks hooks = {.arg = g, .progress = on_progress, .picture = on_picture};
     g->started = zis_os_now();
     zis_progress_init(&g->progress, g->quiet);
     hint(g);

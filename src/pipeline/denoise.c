@@ -19,6 +19,7 @@ typedef struct loop {
     bool shared;     /* both passes have the same size */
     zis_tensor v[2]; /* [C, h, w] velocities */
     zis_sampler_step step;
+    float *x0, *velocity; /* [C, h, w] on the host, for previews; or NULL */
     /* for the progress within a step */
     const zis_denoise_args *args;
     int index, pass;
@@ -109,6 +110,25 @@ static zis_status evaluate(loop *l, zis_run *run, const zis_denoise_args *a, int
     return st;
 }
 
+/* The estimate leaves the device at a step's end alone, where nothing is enqueued behind it. */
+static void show(loop *l, zis_run *run, const zis_denoise_args *a, int i)
+{
+    size_t n = (size_t)zis_tensor_count(&l->step.z);
+    zis_run_download(run, l->x0, &l->step.z);
+    zis_run_download(run, l->velocity, &l->v[0]);
+    if (zis_run_stopped(run)) return;
+    for (size_t k = 0; k < n; k++) l->x0[k] -= a->sigmas[i] * l->velocity[k];
+    a->preview(a->arg, i + 1, l->x0);
+}
+
+static zis_status make_room_to_show(loop *l, zis_error *err)
+{
+    size_t n = (size_t)zis_tensor_count(&l->step.z);
+    l->x0 = zis_mem_alloc(n, sizeof *l->x0);
+    l->velocity = zis_mem_alloc(n, sizeof *l->velocity);
+    return l->x0 && l->velocity ? ZIS_OK : zis_fail_nomem(err, "the preview");
+}
+
 static zis_status take_step(loop *l, zis_run *run, const zis_denoise_args *a, int i, zis_error *err)
 {
     zis_status st = evaluate(l, run, a, i, err);
@@ -116,6 +136,7 @@ static zis_status take_step(loop *l, zis_run *run, const zis_denoise_args *a, in
     if (l->passes == 2)
         zis_guide(run,
                   &(zis_guide_args){.y = l->v[0], .pos = l->v[0], .neg = l->v[1], .s = a->cfg});
+    if (l->x0 && i + 1 < a->steps) show(l, run, a, i);
     l->step.index = i;
     l->step.sigma = a->sigmas[i];
     l->step.next = i + 1 < a->steps ? a->sigmas[i + 1] : 0.0f;
@@ -130,6 +151,7 @@ zis_status zis_denoise_run(
     zis_arena_mark mark = zis_arena_save(&run->scratch);
     double flops = run->flops, bytes = run->bytes;
     zis_status st = prepare(&l, run, a, err);
+    if (!st && a->preview && !run->dry) st = make_room_to_show(&l, err);
     if (st) goto out;
     if (cost) {
         cost->embed_flops = run->flops - flops;
@@ -154,6 +176,8 @@ zis_status zis_denoise_run(
     zis_run_download(run, latents, &l.step.z);
     st = zis_run_status(run, err);
 out:
+    free(l.x0);
+    free(l.velocity);
     run->resident = NULL;
     zis_arena_restore(&run->scratch, mark);
     return st;

@@ -27,6 +27,9 @@ typedef struct zis_denoise_args {
     float cfg;
     /* After each block: so many steps are done (0: all is prepared); may be NULL. */
     void (*progress)(void *arg, double done);
+    /* With each evaluation but the last: the clean picture as it looks now, x0 = z - sigma v
+     * (vae.md 7), [C, h, w] on the host, when `step` steps are done; may be NULL. */
+    void (*preview)(void *arg, int step, const float *x0);
     void *arg;
 } zis_denoise_args;
 

@@ -6,6 +6,7 @@
 #include "pipeline/denoise.h"
 #include "pipeline/noise.h"
 #include "pipeline/picture8.h"
+#include "pipeline/preview.h"
 #include "pipeline/schedule.h"
 
 #include <stdlib.h>
@@ -42,6 +43,8 @@ typedef struct maker {
     int64_t channels, h, w; /* of the latents */
     int width, height;      /* padded */
     double started;         /* of the loop over the steps */
+    zis_image *preview;     /* or NULL */
+    zis_preview_fit fit;
     zis_txt2img_result out;
 } maker;
 
@@ -320,6 +323,24 @@ static void on_step(void *arg, double done)
     report(m, ZIS_STAGE_DENOISE, done, steps, left);
 }
 
+static void on_preview(void *arg, int step, const float *x0)
+{
+    maker *m = arg;
+    const zis_txt2img_hooks *hooks = m->job->hooks;
+    zis_preview_draw(m->preview, &m->fit, x0, (int)m->channels, (int)m->h, (int)m->w);
+    hooks->preview(hooks->arg, m->preview, step, m->job->request->steps);
+}
+
+/* Of the picture that was asked for, without what pads it to the grid. */
+static zis_status ready_preview(maker *m, zis_error *err)
+{
+    const zis_request *r = m->job->request;
+    int factor = (int)zis_vae_factor(m->job->model->vae);
+    m->fit = zis_preview_fit_of(m->job->model);
+    return zis_image_create(&m->preview, (r->width + factor - 1) / factor,
+                            (r->height + factor - 1) / factor, 3, err);
+}
+
 static zis_status stage_denoise(maker *m, zis_error *err)
 {
     const zis_request *r = m->job->request;
@@ -330,8 +351,13 @@ static zis_status stage_denoise(maker *m, zis_error *err)
     zis_denoise_args a = denoise_args(m, m->job->model, r);
     a.progress = on_step;
     a.arg = m;
+    zis_status st = ZIS_OK;
+    if (m->job->hooks && m->job->hooks->preview) {
+        st = ready_preview(m, err);
+        a.preview = on_preview;
+    }
     m->started = zis_os_now();
-    zis_status st = zis_denoise_run(m->run, &a, m->latents, NULL, err);
+    if (!st) st = zis_denoise_run(m->run, &a, m->latents, NULL, err);
     m->out.seconds[ZIS_STAGE_DENOISE] = zis_os_now() - m->started;
     return st;
 }
@@ -404,6 +430,7 @@ zis_status zis_txt2img_run(const zis_txt2img_job *job,
     }
     zis_run_clear(run);
     zis_features_destroy(&m.own_features);
+    zis_image_destroy(&m.preview);
     free(m.prompt.ids);
     free(m.negative.ids);
     free(m.sigmas);

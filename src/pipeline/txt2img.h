@@ -41,6 +41,8 @@ typedef struct zis_progress {
 typedef struct zis_txt2img_hooks {
     void *arg;
     void (*progress)(void *arg, const zis_progress *p);
+    /* After each step but the last: the latents as a small picture (preview.h); borrowed. */
+    void (*preview)(void *arg, const zis_image *image, int step, int of);
 } zis_txt2img_hooks;
 
 /* What a run will need and do; filled without running. */

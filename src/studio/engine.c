@@ -199,6 +199,12 @@ static void on_progress(void *arg, const zis_progress *p)
     report(j, zis_stage_name(p->stage), p->step, p->of, p->fraction, left);
 }
 
+static void on_preview(void *arg, const zis_image *image, int step, int of)
+{
+    const job *j = arg;
+    j->hooks->preview(j->hooks->arg, &(zis_engine_preview){image, step, of, j->picture});
+}
+
 /* The recipe names the model so that it is found again from any folder, where that is possible. */
 static zis_status settle_model_name(zis_request *r, const zis_model *m, zis_error *err)
 {
@@ -240,6 +246,7 @@ static zis_status make_picture(job *j, zis_error *err)
     zis_request one = out->request; /* borrows its strings */
     one.seed += j->picture;
     zis_txt2img_hooks hooks = {.arg = j, .progress = on_progress};
+    if (j->hooks->preview) hooks.preview = on_preview;
     zis_txt2img_job work = {
         .model = j->model, .request = &one, .features = j->e->features, .hooks = &hooks};
     zis_status st = zis_txt2img_run(&work, &j->e->run, &made, err);

@@ -35,6 +35,13 @@ typedef struct zis_engine_progress {
     double seconds_left;   /* of the whole job; < 0: not known yet */
 } zis_engine_progress;
 
+/* How a picture looks after some steps; borrowed during the callback. */
+typedef struct zis_engine_preview {
+    const zis_image *image; /* RGB, an eighth of the size */
+    int step, of;
+    int picture; /* 0-based */
+} zis_engine_preview;
+
 /* One finished picture; borrowed during the callback. */
 typedef struct zis_engine_picture {
     int index;
@@ -50,6 +57,7 @@ typedef struct zis_engine_hooks {
     void (*progress)(void *arg, const zis_engine_progress *p); /* may be NULL */
     /* A failure ends the job. */
     zis_status (*picture)(void *arg, const zis_engine_picture *p, zis_error *err);
+    void (*preview)(void *arg, const zis_engine_preview *p); /* after each step; may be NULL */
 } zis_engine_hooks;
 
 typedef enum zis_engine_stage {

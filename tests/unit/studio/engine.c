@@ -13,7 +13,7 @@
 #define BASE ZIS_SOURCE_DIR "/models/nano/base"
 
 typedef struct seen {
-    int pictures, progress;
+    int pictures, progress, previews;
     int64_t seeds[4];
     unsigned sums[4]; /* of all bytes of a picture */
     zis_status answer;
@@ -44,6 +44,14 @@ static void on_progress(void *arg, const zis_engine_progress *p)
     s->progress++;
 }
 
+static void on_preview(void *arg, const zis_engine_preview *p)
+{
+    seen *s = arg;
+    assert_true(p->step >= 1 && p->step < p->of);
+    assert_true(p->image->width == 4 && p->image->height == 4 && p->image->channels == 3);
+    s->previews++;
+}
+
 static zis_status run(zis_engine *e,
                       const char *model,
                       int batch,
@@ -53,7 +61,7 @@ static zis_status run(zis_engine *e,
                       zis_error *err)
 {
     zis_request r;
-    const zis_engine_hooks hooks = {s, on_progress, on_picture};
+    const zis_engine_hooks hooks = {s, on_progress, on_picture, on_preview};
     char text[16];
     assert_int_equal(zis_request_init(&r, NULL), ZIS_OK);
     assert_int_equal(zis_request_set(&r, zis_request_field("model"), "m", model, err), ZIS_OK);
@@ -93,6 +101,7 @@ static void jobs(void **state)
     assert_int_equal(run(*state, TURBO, 2, 1, &s, &r, &err), ZIS_OK);
     assert_int_equal(s.pictures, 2);
     assert_true(s.seeds[0] == 7 && s.seeds[1] == 8 && s.sums[0] != s.sums[1] && s.progress > 6);
+    assert_int_equal(s.previews, 0); /* of one step there is nothing to show in between */
     assert_string_equal(r.model, "nano-turbo");
     assert_true(r.request.cfg == 1 && r.request.shift == 3 && r.n_warnings == 0);
     assert_true(r.seconds[ZIS_ENGINE_TOTAL] > 0 && r.peak_memory_bytes > 0);
