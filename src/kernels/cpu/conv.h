@@ -32,7 +32,7 @@ void zis_cpu_group_factors(zis_run *run,
  * -pad .. strip_cols - pad - 1; what lies outside the picture is zero. Threaded. */
 void zis_cpu_strip_fill(zis_run *run, const zis_conv *v, int64_t first, int64_t rows);
 
-/* 3x3, stride 1, by Winograd F(4x4, 3x3): float32 whatever the math. */
+/* 3x3, stride 1, by Winograd: float32 whatever the math. */
 void zis_cpu_conv_winograd(zis_run *run, zis_conv *v);
 /* Any kernel and stride, by products of gathered pixels. */
 void zis_cpu_conv_direct(zis_run *run, zis_conv *v);

@@ -40,6 +40,35 @@ typedef struct zis_micro_gemm {
     bool add;    /* C += instead of C = */
 } zis_micro_gemm;
 
+/* Where a tile of Winograd's outputs goes: pixel (i, j), channel c to y[at + i * row + j * pixel +
+ * c] for top <= i < bottom, left <= j < right; the other pixels lie outside the picture. */
+typedef struct zis_micro_wino_out {
+    float *y;
+    const float *add;  /* laid out as y, added; or NULL */
+    const float *bias; /* [n] or NULL */
+    int64_t at, row, pixel;
+    int top, bottom, left, right;
+} zis_micro_wino_out;
+
+/* F(outputs, 3) in two dimensions, channels contiguous (micro_wino.h). */
+typedef struct zis_micro_winograd {
+    int points;  /* a tile reads points x points pixels; as many planes */
+    int outputs; /* and makes outputs x outputs */
+    /* Pixels d[i * row + j * pixel + c] -> v[(i * points + j) * plane + c], c < n. */
+    void (*input)(float *v, int64_t plane, const float *d, int64_t row, int64_t pixel, int64_t n);
+    void (*output)(const zis_micro_wino_out *o, const float *m, int64_t plane, int64_t n);
+    /* g[9][n] (3x3 taps, n lanes, a multiple of vl) -> u + p * plane. parity: of the output rows
+     * and columns, 2 * py + px; only for the folded kind. */
+    void (*weight)(float *u, int64_t plane, const float *g, int64_t n, int parity);
+} zis_micro_winograd;
+
+typedef enum zis_micro_wino_kind {
+    ZIS_WINO_4,      /* F(4x4, 3x3) */
+    ZIS_WINO_6,      /* F(6x6, 3x3) */
+    ZIS_WINO_FOLDED, /* four F(5x5, 2x2), one a parity: of the picture before it is doubled */
+    ZIS_WINO_COUNT
+} zis_micro_wino_kind;
+
 typedef struct zis_micro {
     const char *isa;
     int vl; /* floats in a vector */
@@ -114,19 +143,7 @@ typedef struct zis_micro {
     /* sum[c] += x[r][c], sq[c] += x[r][c]^2 over `rows` dense rows of n channels. */
     void (*moments)(double *sum, double *sq, const float *x, int64_t rows, int64_t n);
 
-    /* Winograd F(4x4, 3x3), channels contiguous. d[36] pointers to n channels (6x6 pixels); the
-     * results go to v + p * plane, p = 0..35. */
-    void (*wino_input)(float *v, int64_t plane, const float *const *d, int64_t n);
-    /* m + p * plane, n channels -> y[16] pointers (4x4 pixels; NULL = outside), plus bias, plus add
-     * (the same pixels of another map; NULL = none). */
-    void (*wino_output)(float *const *y,
-                        const float *m,
-                        int64_t plane,
-                        const float *bias,
-                        const float *const *add,
-                        int64_t n);
-    /* g[9][n] (3x3 taps, n lanes) -> u + p * plane. */
-    void (*wino_weight)(float *u, int64_t plane, const float *g, int64_t n);
+    zis_micro_winograd winograd[ZIS_WINO_COUNT];
 } zis_micro;
 
 extern const zis_micro zis_micro_c;

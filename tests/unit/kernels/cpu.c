@@ -346,6 +346,9 @@ static void test_conv(bench *b)
     conv_case(b, 5, 7, 16, 33, 3, 1, false, 4, true, ZIS_DTYPE_BF16);
     conv_case(b, 13, 10, 65, 16, 3, 1, true, 0, false, ZIS_DTYPE_F32);
     conv_case(b, 33, 9, 24, 40, 3, 1, false, 8, true, ZIS_DTYPE_F16);
+    conv_case(b, 1, 2, 8, 33, 3, 1, true, 0, true, ZIS_DTYPE_BF16);
+    conv_case(b, 97, 101, 8, 16, 3, 1, false, 4, true, ZIS_DTYPE_BF16); /* several strips */
+    conv_case(b, 94, 85, 8, 8, 3, 1, true, 0, false, ZIS_DTYPE_BF16);
     conv_case(b, 9, 12, 3, 16, 3, 1, false, 0, false, ZIS_DTYPE_F32);
     conv_case(b, 9, 40, 16, 3, 3, 1, false, 4, false, ZIS_DTYPE_BF16);
     conv_case(b, 11, 14, 20, 36, 3, 2, false, 0, false, ZIS_DTYPE_BF16);
