@@ -6,8 +6,8 @@
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/output.h"
+#include "pipeline/draw.h"
 #include "pipeline/jsonout.h"
-#include "pipeline/txt2img.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,18 +105,18 @@ static void on_progress(void *arg, const zis_progress *p)
 
 static zis_status measure_picture(bench *b, zis_error *err)
 {
-    zis_txt2img_result made = {0};
-    zis_txt2img_hooks hooks = {.arg = b, .progress = on_progress};
+    zis_draw_result made = {0};
+    zis_draw_hooks hooks = {.arg = b, .progress = on_progress};
     /* No kept features: the text encoder runs each time. */
-    zis_txt2img_job job = {.model = b->model, .request = &b->request, .hooks = &hooks};
+    zis_draw_job job = {.model = b->model, .request = &b->request, .hooks = &hooks};
     double start = zis_os_now();
-    zis_status st = zis_txt2img_run(&job, &b->run, &made, err);
+    zis_status st = zis_draw_run(&job, &b->run, &made, err);
     if (st) return st;
     add_time(b, TOTAL, zis_os_now() - start);
     add_time(b, TEXT, made.seconds[ZIS_STAGE_TEXT]);
     add_time(b, EMBED, made.seconds[ZIS_STAGE_EMBED]);
     add_time(b, DECODE, made.seconds[ZIS_STAGE_DECODE]);
-    const zis_txt2img_plan *p = &made.plan;
+    const zis_draw_plan *p = &made.plan;
     const int stage_of[ZIS_STAGE_COUNT] = {TEXT, EMBED, STEP, DECODE};
     b->stages[TOTAL].flops = b->stages[TOTAL].bytes = 0;
     for (int i = 0; i < ZIS_STAGE_COUNT; i++) {
@@ -126,7 +126,7 @@ static zis_status measure_picture(bench *b, zis_error *err)
         b->stages[TOTAL].flops += p->flops[i];
         b->stages[TOTAL].bytes += p->bytes[i];
     }
-    zis_txt2img_result_deinit(&made);
+    zis_draw_result_deinit(&made);
     return ZIS_OK;
 }
 

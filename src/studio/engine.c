@@ -4,10 +4,10 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "kernels/run.h"
+#include "pipeline/draw.h"
 #include "pipeline/features.h"
 #include "pipeline/model.h"
 #include "pipeline/recipe.h"
-#include "pipeline/txt2img.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -213,10 +213,7 @@ static zis_status settle_model_name(zis_request *r, const zis_model *m, zis_erro
     return zis_request_set(r, zis_request_field("model"), "the model", name, err);
 }
 
-static zis_status hand_over(const job *j,
-                            int64_t seed,
-                            const zis_txt2img_result *made,
-                            zis_error *err)
+static zis_status hand_over(const job *j, int64_t seed, const zis_draw_result *made, zis_error *err)
 {
     zis_recipe recipe = {0};
     zis_request one = j->out->request; /* borrows its strings */
@@ -242,14 +239,14 @@ static void warn_of_cut(zis_engine_result *out, const char *what, size_t tokens)
 static zis_status make_picture(job *j, zis_error *err)
 {
     zis_engine_result *out = j->out;
-    zis_txt2img_result made = {0};
+    zis_draw_result made = {0};
     zis_request one = out->request; /* borrows its strings */
     one.seed += j->picture;
-    zis_txt2img_hooks hooks = {.arg = j, .progress = on_progress};
+    zis_draw_hooks hooks = {.arg = j, .progress = on_progress};
     if (j->hooks->preview) hooks.preview = on_preview;
-    zis_txt2img_job work = {
+    zis_draw_job work = {
         .model = j->model, .request = &one, .features = j->e->features, .hooks = &hooks};
-    zis_status st = zis_txt2img_run(&work, &j->e->run, &made, err);
+    zis_status st = zis_draw_run(&work, &j->e->run, &made, err);
     if (st) return st;
     out->seconds[ZIS_ENGINE_TEXT] += made.seconds[ZIS_STAGE_TEXT];
     out->seconds[ZIS_ENGINE_DENOISE] +=
@@ -261,7 +258,7 @@ static zis_status make_picture(job *j, zis_error *err)
         warn_of_cut(out, "negative prompt", made.negative_prompt_tokens);
     }
     st = hand_over(j, one.seed, &made, err);
-    zis_txt2img_result_deinit(&made);
+    zis_draw_result_deinit(&made);
     return st;
 }
 

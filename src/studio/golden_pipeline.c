@@ -1,6 +1,6 @@
 /* golden_pipeline.c - goldens of whole requests: prompt to picture. */
 #include "base/mem.h"
-#include "pipeline/txt2img.h"
+#include "pipeline/draw.h"
 #include "studio/golden_impl.h"
 
 #include <stdlib.h>
@@ -71,7 +71,7 @@ zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err)
 {
     zis_model *model = NULL;
     zis_request request;
-    zis_txt2img_result result;
+    zis_draw_result result;
     zis_status st = check_supported(g, err);
     if (!st) st = zis_request_init(&request, err);
     if (st) return st;
@@ -80,12 +80,12 @@ zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err)
     zis_request_defaults_apply(&request, &model->set.defaults);
     st = read_request(g, &request, err);
     if (st) goto out;
-    zis_txt2img_job job = {
+    zis_draw_job job = {
         .model = model, .request = &request, .keep = ZIS_KEEP_LATENTS | ZIS_KEEP_PLANES};
     zis_run run = *g->run; /* scratch of its own, of the planned size */
     run.scratch = (zis_arena){0};
     run.external = false;
-    st = zis_txt2img_run(&job, &run, &result, err);
+    st = zis_draw_run(&job, &run, &result, err);
     zis_run_deinit(&run);
     if (st) goto out;
     zis_golden_compare(g, "latents", result.latents,
@@ -93,7 +93,7 @@ zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err)
                            (size_t)result.latent_width);
     zis_golden_compare(g, "image", result.planes,
                        3 * (size_t)result.plane_height * (size_t)result.plane_width);
-    zis_txt2img_result_deinit(&result);
+    zis_draw_result_deinit(&result);
 out:
     zis_model_close(&model);
     zis_request_deinit(&request);

@@ -1,7 +1,7 @@
 /* The small picture of the latents looks like the large one that they become. */
 #include "pipeline/preview.h"
 
-#include "pipeline/txt2img.h"
+#include "pipeline/draw.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -46,10 +46,10 @@ static void like_the_picture(void **state)
     zis_request r;
     zis_run run;
     seen s = {0};
-    zis_txt2img_result made = {0};
+    zis_draw_result made = {0};
     const zis_model_query q = {.model = ZIS_SOURCE_DIR "/models/nano/turbo"};
     const zis_run_options o = {.math = ZIS_DTYPE_F32};
-    const zis_txt2img_hooks hooks = {.arg = &s, .preview = on_preview};
+    const zis_draw_hooks hooks = {.arg = &s, .preview = on_preview};
     (void)state;
     assert_int_equal(zis_model_find(&set, &q, NULL), ZIS_OK);
     assert_int_equal(zis_model_open(&model, &set, NULL, NULL), ZIS_OK);
@@ -61,8 +61,8 @@ static void like_the_picture(void **state)
     r.height = 36;
     r.steps = 8;
     r.seed = 5;
-    const zis_txt2img_job job = {.model = model, .request = &r, .hooks = &hooks};
-    assert_int_equal(zis_txt2img_run(&job, &run, &made, NULL), ZIS_OK);
+    const zis_draw_job job = {.model = model, .request = &r, .hooks = &hooks};
+    assert_int_equal(zis_draw_run(&job, &run, &made, NULL), ZIS_OK);
     assert_int_equal(s.calls, 7);
     double sum = 0;
     for (int y = 0; y < 5; y++)
@@ -74,7 +74,7 @@ static void like_the_picture(void **state)
     double rms = sqrt(sum / (8 * 5 * 3));
     print_message("the last preview is off by %.3f\n", rms);
     if (rms > 0.1) fail_msg("the last preview is off by %.3f", rms);
-    zis_txt2img_result_deinit(&made);
+    zis_draw_result_deinit(&made);
     zis_request_deinit(&r);
     zis_run_deinit(&run);
     zis_model_close(&model);

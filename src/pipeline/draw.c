@@ -1,5 +1,5 @@
 /* Text to picture: ids, features, noise, steps, decode, 8 bits. */
-#include "pipeline/txt2img.h"
+#include "pipeline/draw.h"
 
 #include "base/mem.h"
 #include "base/os.h"
@@ -32,7 +32,7 @@ typedef struct text {
 
 /* One picture in the making. */
 typedef struct maker {
-    const zis_txt2img_job *job;
+    const zis_draw_job *job;
     zis_run *run;
     text prompt, negative; /* negative.n = 0: no guidance */
     zis_features *features;
@@ -45,12 +45,12 @@ typedef struct maker {
     double started;         /* of the loop over the steps */
     zis_image *preview;     /* or NULL */
     zis_preview_fit fit;
-    zis_txt2img_result out;
+    zis_draw_result out;
 } maker;
 
 static void report(const maker *m, zis_stage stage, double done, int of, double seconds_left)
 {
-    const zis_txt2img_hooks *hooks = m->job->hooks;
+    const zis_draw_hooks *hooks = m->job->hooks;
     if (!hooks || !hooks->progress) return;
     hooks->progress(hooks->arg, &(zis_progress){stage, (int)done, of, done / of, seconds_left});
 }
@@ -136,7 +136,7 @@ out:
     return st;
 }
 
-static void note(zis_txt2img_plan *p, zis_stage stage, const zis_run *dry)
+static void note(zis_draw_plan *p, zis_stage stage, const zis_run *dry)
 {
     p->scratch[stage] = dry->scratch.peak;
     p->flops[stage] = dry->flops;
@@ -144,7 +144,7 @@ static void note(zis_txt2img_plan *p, zis_stage stage, const zis_run *dry)
     if (p->scratch_most < dry->scratch.peak) p->scratch_most = dry->scratch.peak;
 }
 
-static zis_status plan_text(zis_txt2img_plan *p,
+static zis_status plan_text(zis_draw_plan *p,
                             const zis_model *model,
                             const zis_run *like,
                             const int64_t tokens[2],
@@ -163,7 +163,7 @@ static zis_status plan_text(zis_txt2img_plan *p,
     return st;
 }
 
-static zis_status plan_denoise(zis_txt2img_plan *p,
+static zis_status plan_denoise(zis_draw_plan *p,
                                const maker *m,
                                const zis_model *model,
                                const zis_run *like,
@@ -187,11 +187,8 @@ static zis_status plan_denoise(zis_txt2img_plan *p,
     return st;
 }
 
-static zis_status plan_decode(zis_txt2img_plan *p,
-                              const maker *m,
-                              const zis_model *model,
-                              const zis_run *like,
-                              zis_error *err)
+static zis_status plan_decode(
+    zis_draw_plan *p, const maker *m, const zis_model *model, const zis_run *like, zis_error *err)
 {
     zis_run dry;
     zis_run_init_dry(&dry, like);
@@ -213,10 +210,10 @@ static zis_status plan_all(maker *m,
                            const zis_run *like,
                            const zis_request *r,
                            const int64_t tokens[2],
-                           zis_txt2img_plan *out,
+                           zis_draw_plan *out,
                            zis_error *err)
 {
-    zis_txt2img_plan p = {.width = m->width, .height = m->height};
+    zis_draw_plan p = {.width = m->width, .height = m->height};
     zis_status st = plan_text(&p, model, like, tokens, err);
     if (!st) st = plan_denoise(&p, m, model, like, r, tokens, err);
     if (!st) st = plan_decode(&p, m, model, like, err);
@@ -224,13 +221,13 @@ static zis_status plan_all(maker *m,
     return st;
 }
 
-zis_status zis_txt2img_plan_make(const zis_model *model,
-                                 const zis_run *like,
-                                 const zis_request *request,
-                                 int64_t tokens,
-                                 int64_t negative_tokens,
-                                 zis_txt2img_plan *out,
-                                 zis_error *err)
+zis_status zis_draw_plan_make(const zis_model *model,
+                              const zis_run *like,
+                              const zis_request *request,
+                              int64_t tokens,
+                              int64_t negative_tokens,
+                              zis_draw_plan *out,
+                              zis_error *err)
 {
     maker m = {0};
     const int64_t n[2] = {tokens, negative_tokens};
@@ -251,7 +248,7 @@ static zis_status tokenize(text *t, const zis_model *model, const char *s, zis_e
 
 static zis_status reserve(maker *m, zis_error *err)
 {
-    const zis_txt2img_plan *p = &m->out.plan;
+    const zis_draw_plan *p = &m->out.plan;
     double most = (double)p->scratch_most;
     uint64_t have = zis_os_memory();
     zis_status st = ZIS_OK;
@@ -307,7 +304,7 @@ static zis_status stage_text(maker *m, zis_error *err)
 static void on_step(void *arg, double done)
 {
     maker *m = arg;
-    const zis_txt2img_plan *p = &m->out.plan;
+    const zis_draw_plan *p = &m->out.plan;
     int steps = m->job->request->steps;
     double now = zis_os_now();
     double left = -1;
@@ -326,7 +323,7 @@ static void on_step(void *arg, double done)
 static void on_preview(void *arg, int step, const float *x0)
 {
     maker *m = arg;
-    const zis_txt2img_hooks *hooks = m->job->hooks;
+    const zis_draw_hooks *hooks = m->job->hooks;
     zis_preview_draw(m->preview, &m->fit, x0, (int)m->channels, (int)m->h, (int)m->w);
     hooks->preview(hooks->arg, m->preview, step, m->job->request->steps);
 }
@@ -384,8 +381,11 @@ static zis_status stage_decode(maker *m, zis_error *err)
 
 static zis_status prepare(maker *m, zis_error *err)
 {
-    const zis_txt2img_job *job = m->job;
+    const zis_draw_job *job = m->job;
     const zis_request *r = job->request;
+    for (int i = 0; i < ZIS_PICTURE_COUNT; i++)
+        if (r->picture[i])
+            return zis_fail(err, ZIS_UNSUPPORTED, "this version does not draw from pictures yet");
     zis_status st = set_sizes(m, job->model, r, err);
     if (!st) st = tokenize(&m->prompt, job->model, r->prompt, err);
     /* cfg of exactly 1 needs no second pass, and its prompt is not even encoded. */
@@ -406,10 +406,7 @@ static zis_status prepare(maker *m, zis_error *err)
     return st;
 }
 
-zis_status zis_txt2img_run(const zis_txt2img_job *job,
-                           zis_run *run,
-                           zis_txt2img_result *out,
-                           zis_error *err)
+zis_status zis_draw_run(const zis_draw_job *job, zis_run *run, zis_draw_result *out, zis_error *err)
 {
     maker m = {.job = job, .run = run};
     zis_status st = prepare(&m, err);
@@ -417,7 +414,7 @@ zis_status zis_txt2img_run(const zis_txt2img_job *job,
     if (!st) st = stage_denoise(&m, err);
     if (!st) st = stage_decode(&m, err);
     if (st) {
-        zis_txt2img_result_deinit(&m.out);
+        zis_draw_result_deinit(&m.out);
     } else {
         m.out.latent_channels = (int)m.channels;
         m.out.latent_height = (int)m.h;
@@ -438,10 +435,10 @@ zis_status zis_txt2img_run(const zis_txt2img_job *job,
     return st;
 }
 
-void zis_txt2img_result_deinit(zis_txt2img_result *r)
+void zis_draw_result_deinit(zis_draw_result *r)
 {
     zis_image_destroy(&r->image);
     free(r->latents);
     free(r->planes);
-    *r = (zis_txt2img_result){0};
+    *r = (zis_draw_result){0};
 }

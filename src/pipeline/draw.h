@@ -1,16 +1,16 @@
-/* txt2img.h - text to picture, one at a time: the steps in order.
+/* draw.h - text to picture, one at a time: the steps in order.
  *
  *     prompt -> ids -> features (kept for the same prompt) -> noise -> steps -> decode -> 8 bits
  *
  * Everything is planned by dry runs of the same code before any work: scratch is taken once, for
  * the largest stage, and nothing is allocated inside a step.
  *
- *     zis_features_create -> zis_txt2img_run, ... -> zis_features_destroy
- *     zis_txt2img_result_deinit after each run
+ *     zis_features_create -> zis_draw_run, ... -> zis_features_destroy
+ *     zis_draw_result_deinit after each run
  *
  * Threads: one run at a time on one zis_run; models are read-only. */
-#ifndef ZIS_PIPELINE_TXT2IMG_H
-#define ZIS_PIPELINE_TXT2IMG_H
+#ifndef ZIS_PIPELINE_DRAW_H
+#define ZIS_PIPELINE_DRAW_H
 
 #include "kernels/run.h"
 #include "pipeline/features.h"
@@ -38,36 +38,36 @@ typedef struct zis_progress {
 
 /* Callbacks; any may be NULL. They come from the thread that runs and must not call back into the
  * run. */
-typedef struct zis_txt2img_hooks {
+typedef struct zis_draw_hooks {
     void *arg;
     void (*progress)(void *arg, const zis_progress *p);
     /* After each step but the last: the latents as a small picture (preview.h); borrowed. */
     void (*preview)(void *arg, const zis_image *image, int step, int of);
-} zis_txt2img_hooks;
+} zis_draw_hooks;
 
 /* What a run will need and do; filled without running. */
-typedef struct zis_txt2img_plan {
+typedef struct zis_draw_plan {
     size_t scratch[ZIS_STAGE_COUNT]; /* bytes; EMBED is part of DENOISE */
     double flops[ZIS_STAGE_COUNT];   /* of matrix products and convolutions, directly counted */
     double bytes[ZIS_STAGE_COUNT];   /* of weights read */
     size_t scratch_most;             /* what is reserved */
     int width, height;               /* padded to the grid */
-} zis_txt2img_plan;
+} zis_draw_plan;
 
 enum {
     ZIS_KEEP_LATENTS = 1, /* result.latents */
     ZIS_KEEP_PLANES = 2,  /* result.planes */
 };
 
-typedef struct zis_txt2img_job {
-    const zis_model *model;         /* tokenizer, text encoder, transformer, VAE */
-    const zis_request *request;     /* complete and checked; seed >= 0; batch is not looked at */
-    zis_features *features;         /* kept prompts, or NULL */
-    const zis_txt2img_hooks *hooks; /* or NULL */
-    unsigned keep;                  /* ZIS_KEEP_... */
-} zis_txt2img_job;
+typedef struct zis_draw_job {
+    const zis_model *model;      /* tokenizer, text encoder, transformer, VAE */
+    const zis_request *request;  /* complete and checked; seed >= 0; batch is not looked at */
+    zis_features *features;      /* kept prompts, or NULL */
+    const zis_draw_hooks *hooks; /* or NULL */
+    unsigned keep;               /* ZIS_KEEP_... */
+} zis_draw_job;
 
-typedef struct zis_txt2img_result {
+typedef struct zis_draw_result {
     zis_image *image; /* RGB, of the size asked for */
     int latent_channels, latent_height, latent_width;
     float *latents; /* [C, h, w] after the last step, scaled; of the padded size */
@@ -76,23 +76,23 @@ typedef struct zis_txt2img_result {
     double seconds[ZIS_STAGE_COUNT];
     size_t prompt_tokens;          /* with the template, before the cut at 512 */
     size_t negative_prompt_tokens; /* 0: not used */
-    zis_txt2img_plan plan;
-} zis_txt2img_result;
+    zis_draw_plan plan;
+} zis_draw_result;
 
 /* *out is overwritten; untouched on failure. `run` is given back clear of scratch and failures. */
-ZIS_MUST_USE zis_status zis_txt2img_run(const zis_txt2img_job *job,
-                                        zis_run *run,
-                                        zis_txt2img_result *out,
-                                        zis_error *err);
-void zis_txt2img_result_deinit(zis_txt2img_result *r);
+ZIS_MUST_USE zis_status zis_draw_run(const zis_draw_job *job,
+                                     zis_run *run,
+                                     zis_draw_result *out,
+                                     zis_error *err);
+void zis_draw_result_deinit(zis_draw_result *r);
 
 /* The plan alone, for prompts of so many tokens (negative: 0 = no guidance). */
-ZIS_MUST_USE zis_status zis_txt2img_plan_make(const zis_model *model,
-                                              const zis_run *like,
-                                              const zis_request *request,
-                                              int64_t tokens,
-                                              int64_t negative_tokens,
-                                              zis_txt2img_plan *out,
-                                              zis_error *err);
+ZIS_MUST_USE zis_status zis_draw_plan_make(const zis_model *model,
+                                           const zis_run *like,
+                                           const zis_request *request,
+                                           int64_t tokens,
+                                           int64_t negative_tokens,
+                                           zis_draw_plan *out,
+                                           zis_error *err);
 
 #endif
