@@ -162,6 +162,28 @@ static zis_status take_option(generate *g, const zis_setting *s, zis_error *err)
     return ZIS_OK;
 }
 
+/* Files that the fields name, turned upright, alpha laid on white. */
+static zis_status read_pictures(generate *g, zis_error *err)
+{
+    const char *const names[ZIS_PICTURE_COUNT] = {
+        [ZIS_PICTURE_INIT] = g->request.image,
+        [ZIS_PICTURE_MASK] = g->request.mask,
+        [ZIS_PICTURE_CONTROL] = g->request.control_image,
+    };
+    zis_status st = ZIS_OK;
+    for (int i = 0; i < ZIS_PICTURE_COUNT && !st; i++) {
+        zis_image *picture = NULL;
+        if (!names[i]) continue;
+        st = zis_picture_read(&picture, names[i], err);
+        if (!st) st = zis_picture_to_rgb(&picture, err);
+        if (st)
+            zis_image_destroy(&picture);
+        else
+            zis_request_take_picture(&g->request, (zis_picture_slot)i, picture);
+    }
+    return st;
+}
+
 /* The recipe first, so that what stands on the command line changes it. */
 static zis_status take_settings(generate *g, const zis_args *a, zis_error *err)
 {
@@ -182,6 +204,8 @@ static zis_status take_settings(generate *g, const zis_args *a, zis_error *err)
     if (!zis_request_given(&g->request, prompt))
         return zis_fail(err, ZIS_ARG,
                         "there is no prompt; try: zis generate \"a red apple\" -o apple.png");
+    st = read_pictures(g, err);
+    if (st) return st;
     if (g->json && g->output && strcmp(g->output, "-") == 0)
         return zis_fail(err, ZIS_ARG, "--json and -o - both need standard output; choose one");
     if (g->json && g->show)

@@ -57,7 +57,9 @@ static void put_parameters(zis_buf *out, const zis_request *r, const char *devic
     zis_buf_printf(out, "Size: %dx%d, ", r->width, r->height);
     for (size_t i = 0; i < zis_request_field_count(); i++) {
         const zis_field *f = zis_request_field_at(i);
-        if (f->a1111 && (f->where & ZIS_FIELD_RECIPE) && !comes_first(f)) put_pair(out, r, f);
+        if (f->a1111 && (f->where & ZIS_FIELD_RECIPE) && !comes_first(f) &&
+            zis_request_matters(r, f))
+            put_pair(out, r, f);
     }
     zis_buf_printf(out, "Device: %s, Version: " VERSION_NAME, device);
 }

@@ -41,6 +41,14 @@ bool zis_request_given(const zis_request *r, const zis_field *f)
     return (r->given & bit(f)) != 0;
 }
 
+bool zis_request_matters(const zis_request *r, const zis_field *f)
+{
+    bool there = !f->pictures;
+    for (int i = 0; i < ZIS_PICTURE_COUNT; i++)
+        there = there || (r->picture[i] && (f->pictures >> i & 1));
+    return there;
+}
+
 /* ---- life ---------------------------------------------------------------------------------- */
 
 void zis_request_deinit(zis_request *r)
@@ -51,6 +59,13 @@ void zis_request_deinit(zis_request *r)
         free(*s);
         *s = NULL;
     }
+    for (int i = 0; i < ZIS_PICTURE_COUNT; i++) zis_image_destroy(&r->picture[i]);
+}
+
+void zis_request_take_picture(zis_request *r, zis_picture_slot slot, zis_image *picture)
+{
+    zis_image_destroy(&r->picture[slot]);
+    r->picture[slot] = picture;
 }
 
 zis_status zis_request_init(zis_request *r, zis_error *err)
@@ -76,6 +91,7 @@ zis_status zis_request_copy(zis_request *to, const zis_request *from, zis_error 
     for (size_t i = 0; i < N_FIELDS; i++)
         if (is_text(zis_request_field_at(i)))
             *(char **)member(&copy, zis_request_field_at(i)) = NULL;
+    for (int i = 0; i < ZIS_PICTURE_COUNT; i++) copy.picture[i] = zis_image_share(from->picture[i]);
     for (size_t i = 0; i < N_FIELDS; i++) {
         if (!is_text(zis_request_field_at(i)) || !text_of(from, zis_request_field_at(i))) continue;
         char *s = zis_mem_strdup(text_of(from, zis_request_field_at(i)));
@@ -231,6 +247,31 @@ static double number_of(const zis_request *r, const zis_field *f)
     return *(const int *)member_const(r, f);
 }
 
+/* What belongs to a picture needs the picture. */
+static zis_status check_pictures(const zis_request *r, zis_error *err)
+{
+    for (int i = 0; i < ZIS_PICTURE_COUNT; i++) {
+        const zis_field *f = zis_request_picture_field((zis_picture_slot)i);
+        if (text_of(r, f) && !r->picture[i])
+            return zis_fail(err, ZIS_ARG, "the picture of %s, '%.200s', was named but not given",
+                            f->name, text_of(r, f));
+    }
+    if (r->picture[ZIS_PICTURE_MASK] && !r->picture[ZIS_PICTURE_INIT])
+        return zis_fail(err, ZIS_ARG, "a mask needs a picture whose part it keeps (image)");
+    if (!r->picture[ZIS_PICTURE_CONTROL] && r->preprocess != ZIS_PREPROCESS_NONE)
+        return zis_fail(err, ZIS_ARG,
+                        "preprocess is %s, but there is no picture to do that with (control_image)",
+                        zis_request_preprocess_name(r->preprocess));
+    if (!r->picture[ZIS_PICTURE_CONTROL] && !r->picture[ZIS_PICTURE_MASK] && r->control_net)
+        return zis_fail(err, ZIS_ARG,
+                        "a ControlNet needs a picture that it follows (control_image), or a "
+                        "picture with a mask");
+    if (r->control_start > r->control_end)
+        return zis_fail(err, ZIS_ARG, "control_start, %g, lies behind control_end, %g",
+                        r->control_start, r->control_end);
+    return ZIS_OK;
+}
+
 zis_status zis_request_check(const zis_request *r, zis_error *err)
 {
     for (size_t i = 0; i < N_FIELDS; i++) {
@@ -248,7 +289,7 @@ zis_status zis_request_check(const zis_request *r, zis_error *err)
                         "seed %lld and %d pictures go beyond the largest seed, "
                         "9223372036854775807; choose a smaller seed",
                         (long long)r->seed, r->batch);
-    return ZIS_OK;
+    return check_pictures(r, err);
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
@@ -272,6 +313,7 @@ void zis_request_to_json(zis_buf *out, const zis_request *r, unsigned where)
     for (size_t i = 0; i < N_FIELDS; i++) {
         const zis_field *f = zis_request_field_at(i);
         if (!(f->where & where) || (is_text(f) && !text_of(r, f))) continue;
+        if (where == ZIS_FIELD_RECIPE && !zis_request_matters(r, f)) continue;
         zis_buf_printf(out, "%s\"%s\": ", sep, f->name);
         if (is_text(f))
             zis_jsonout_string(out, text_of(r, f));

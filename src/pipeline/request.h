@@ -1,17 +1,22 @@
 /* request.h - one job in plain words: what a person asks for, and the one table of its fields.
  *
  * Command line, --help, messages about bad values, the recipe in a picture and the JSON forms are
- * views of the same rows, so a new field is one member here and one row in request.c.
+ * views of the same rows, so a new field is one member here and one row in
+ * request_fields.c.
  *
  *     init -> set, set, ... -> defaults (of the model) -> check -> run -> deinit
  *
  * A field that nobody set takes the model's default, or the row's. Strings are owned by the
- * request. Threads: plain data. */
+ * request. Pictures come decoded: whoever makes the request reads them (the command line from the
+ * paths in `image`, `mask`, `control_image`; the server from what was sent), the path fields only
+ * name them for the recipe. A copy of a request shares its pictures, which nobody changes any more.
+ * Threads: plain data. */
 #ifndef ZIS_PIPELINE_REQUEST_H
 #define ZIS_PIPELINE_REQUEST_H
 
 #include "base/mem.h"
 #include "base/status.h"
+#include "tensor/image.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +41,29 @@ typedef enum zis_math {
     ZIS_MATH_BF16,
 } zis_math;
 
+/* How the schedule of image to image follows from the strength (scheduler.md 6, 3). */
+typedef enum zis_strength_rule {
+    ZIS_STRENGTH_DIFFSYNTH, /* all steps, from the noise level of the strength */
+    ZIS_STRENGTH_DIFFUSERS, /* the last steps of the whole schedule */
+} zis_strength_rule;
+
+/* Pictures that come with a request. */
+typedef enum zis_picture_slot {
+    ZIS_PICTURE_INIT,    /* image to image starts here */
+    ZIS_PICTURE_MASK,    /* white: painted anew; black: kept */
+    ZIS_PICTURE_CONTROL, /* what the ControlNet follows, before its preprocessor */
+    ZIS_PICTURE_COUNT
+} zis_picture_slot;
+
+/* What becomes of the control picture before the ControlNet sees it. */
+typedef enum zis_preprocess_kind {
+    ZIS_PREPROCESS_NONE, /* it is a map already */
+    ZIS_PREPROCESS_CANNY,
+    ZIS_PREPROCESS_DEPTH,
+    ZIS_PREPROCESS_POSE,
+    ZIS_PREPROCESS_COUNT
+} zis_preprocess_kind;
+
 typedef struct zis_request {
     char *prompt;          /* may hold any UTF-8 but NUL; never NULL after init */
     char *negative_prompt; /* used when cfg is not 1 */
@@ -52,6 +80,17 @@ typedef struct zis_request {
     int rng;      /* zis_rng_kind */
     int sampler;  /* row of the sampler table (sampler.h) */
     int math;     /* zis_math */
+
+    char *image; /* names of the pictures, for the recipe, or NULL */
+    char *mask;  /* needs image */
+    char *control_image;
+    double strength;                   /* of image to image: 0 keeps the picture, 1 forgets it */
+    int strength_rule;                 /* zis_strength_rule */
+    char *control_net;                 /* file, or a name; NULL: the one that fits the model */
+    double control_strength;           /* of all hints; 0 to 2 */
+    double control_start, control_end; /* fractions of the steps */
+    int preprocess;                    /* zis_preprocess_kind, of the control picture */
+    zis_image *picture[ZIS_PICTURE_COUNT]; /* owned (shared with copies), or NULL */
 
     uint64_t given; /* bit i: field i of the table was set by someone */
 } zis_request;
@@ -95,6 +134,7 @@ typedef struct zis_field {
     const char *a1111;       /* its name in an A1111 parameter text, or NULL */
     const char *help;        /* one sentence without its full stop */
     unsigned where;
+    unsigned pictures; /* bit of each slot: it matters with one of these alone; 0: always */
 } zis_field;
 
 size_t zis_request_field_count(void);
@@ -105,6 +145,13 @@ const zis_field *zis_request_field(const char *name);
 ZIS_MUST_USE zis_status zis_request_init(zis_request *r, zis_error *err);
 void zis_request_deinit(zis_request *r);
 ZIS_MUST_USE zis_status zis_request_copy(zis_request *to, const zis_request *from, zis_error *err);
+
+/* Moves a decoded picture into its slot; NULL empties it. */
+void zis_request_take_picture(zis_request *r, zis_picture_slot slot, zis_image *picture);
+/* The field that names the picture of a slot. */
+const zis_field *zis_request_picture_field(zis_picture_slot slot);
+/* "none", "canny", ...; NULL behind the last. */
+const char *zis_request_preprocess_name(int kind);
 
 /* From text, as a flag or a recipe gives it: parsed strictly and checked against the range. `said`
  * is what the person wrote ("--steps"), for the message. */
@@ -118,12 +165,16 @@ ZIS_MUST_USE zis_status zis_request_set_text(zis_request *r,
                                              size_t len,
                                              zis_error *err);
 bool zis_request_given(const zis_request *r, const zis_field *f);
+/* Whether the field has a say in this request: strength has none without a picture. */
+bool zis_request_matters(const zis_request *r, const zis_field *f);
 /* Fills what nobody set. */
 void zis_request_defaults_apply(zis_request *r, const zis_request_defaults *d);
-/* Once more all ranges, for requests that were filled by hand. */
+/* Once more all ranges, for requests that were filled by hand, and what fields and pictures say
+ * together. */
 ZIS_MUST_USE zis_status zis_request_check(const zis_request *r, zis_error *err);
 
-/* Appends `"key": value` pairs of all fields that apply to `where`, separated by ", ". */
+/* Appends `"key": value` pairs of all fields that apply to `where`, separated by ", "; for a recipe
+ * (where is ZIS_FIELD_RECIPE) of those that matter. */
 void zis_request_to_json(zis_buf *out, const zis_request *r, unsigned where);
 /* Takes every field that applies to `where` from a JSON object; members that are no fields are
  * left alone. `what` names the text in messages. */

@@ -5,6 +5,12 @@
 #include <string.h>
 
 static const char *const rng_names[] = {"torch", "torch-bf16", "torch-bf16-old", NULL};
+static const char *const strength_rules[] = {"diffsynth", "diffusers", NULL};
+static const char *const preprocess_names[] = {
+    [ZIS_PREPROCESS_NONE] = "none",   [ZIS_PREPROCESS_CANNY] = "canny",
+    [ZIS_PREPROCESS_DEPTH] = "depth", [ZIS_PREPROCESS_POSE] = "pose",
+    [ZIS_PREPROCESS_COUNT] = NULL,
+};
 static const char *const math_names[] = {"auto", "f32", "bf16", NULL};
 
 #define AT(member) offsetof(zis_request, member)
@@ -14,6 +20,9 @@ static const char *const math_names[] = {"auto", "f32", "bf16", NULL};
 #define HTTP ZIS_FIELD_HTTP
 #define RES ZIS_FIELD_RESULT
 #define BENCH ZIS_FIELD_BENCH
+#define INIT (1u << ZIS_PICTURE_INIT)
+#define MASK (1u << ZIS_PICTURE_MASK)
+#define CONTROL (1u << ZIS_PICTURE_CONTROL)
 
 static const zis_field fields[] = {
     {.name = "prompt",
@@ -190,6 +199,121 @@ static const zis_field fields[] = {
      .a1111 = "Dtype",
      .help = "arithmetic of matrix products; auto = bf16 where the CPU multiplies it, else f32",
      .where = GEN | REC | BENCH},
+    {.name = "image",
+     .flags = "image init-img",
+     .short_flag = 'i',
+     .type = ZIS_FIELD_PATH,
+     .offset = AT(image),
+     .model_default = -1,
+     .metavar = "FILE",
+     .a1111 = "Image",
+     .help = "picture to start from",
+     .where = GEN | REC},
+    {.name = "strength",
+     .flags = "strength",
+     .type = ZIS_FIELD_REAL,
+     .offset = AT(strength),
+     .lo = 0,
+     .hi = 1,
+     .model_default = -1,
+     .fallback = "0.6",
+     .metavar = "X",
+     .a1111 = "Denoising strength",
+     .help = "how much of --image is drawn anew; 0 keeps it, 1 forgets it",
+     .where = GEN | REC | HTTP,
+     .pictures = INIT},
+    {.name = "strength_rule",
+     .flags = "strength-rule",
+     .type = ZIS_FIELD_CHOICE,
+     .offset = AT(strength_rule),
+     .choices = strength_rules,
+     .model_default = -1,
+     .fallback = "diffsynth",
+     .metavar = "RULE",
+     .a1111 = "Strength rule",
+     .help = "--strength as DiffSynth means it (all steps, from that noise), or diffusers (the "
+             "last steps of the whole schedule)",
+     .where = GEN | REC | HTTP,
+     .pictures = INIT},
+    {.name = "mask",
+     .flags = "mask",
+     .type = ZIS_FIELD_PATH,
+     .offset = AT(mask),
+     .model_default = -1,
+     .metavar = "FILE",
+     .a1111 = "Mask",
+     .help = "picture of --image's size: white is painted anew, black is kept",
+     .where = GEN | REC},
+    {.name = "control_image",
+     .flags = "control-image",
+     .type = ZIS_FIELD_PATH,
+     .offset = AT(control_image),
+     .model_default = -1,
+     .metavar = "FILE",
+     .a1111 = "Control image",
+     .help = "picture whose edges, depth or pose the result follows",
+     .where = GEN | REC},
+    {.name = "preprocess",
+     .flags = "preprocess",
+     .type = ZIS_FIELD_CHOICE,
+     .offset = AT(preprocess),
+     .choices = preprocess_names,
+     .model_default = -1,
+     .fallback = "none",
+     .metavar = "KIND",
+     .a1111 = "Preprocessor",
+     .help = "makes the control map out of --control-image; none = it is one already",
+     .where = GEN | REC | HTTP,
+     .pictures = CONTROL},
+    {.name = "control_net",
+     .flags = "control-net",
+     .type = ZIS_FIELD_PATH,
+     .offset = AT(control_net),
+     .model_default = -1,
+     .metavar = "FILE",
+     .a1111 = "ControlNet",
+     .help = "Z-Image ControlNet file (default: the one that fits the model)",
+     .where = GEN | REC | BENCH,
+     .pictures = CONTROL | MASK},
+    {.name = "control_strength",
+     .flags = "control-strength",
+     .type = ZIS_FIELD_REAL,
+     .offset = AT(control_strength),
+     .lo = 0,
+     .hi = 2,
+     .model_default = -1,
+     .fallback = "1",
+     .metavar = "X",
+     .a1111 = "Control strength",
+     .help = "weight of the ControlNet's hints",
+     .where = GEN | REC | HTTP,
+     .pictures = CONTROL | MASK},
+    {.name = "control_start",
+     .flags = "control-start",
+     .type = ZIS_FIELD_REAL,
+     .offset = AT(control_start),
+     .lo = 0,
+     .hi = 1,
+     .model_default = -1,
+     .fallback = "0",
+     .metavar = "X",
+     .a1111 = "Control start",
+     .help = "fraction of the steps before which nothing is controlled",
+     .where = GEN | REC | HTTP,
+     .pictures = CONTROL | MASK},
+    {.name = "control_end",
+     .flags = "control-end",
+     .type = ZIS_FIELD_REAL,
+     .offset = AT(control_end),
+     .lo = 0,
+     .hi = 1,
+     .model_default = -1,
+     .fallback = "1",
+     .metavar = "X",
+     .a1111 = "Control end",
+     .help = "fraction of the steps behind which nothing is controlled",
+     .where = GEN | REC | HTTP,
+     .pictures = CONTROL | MASK},
 };
 
 #define N_FIELDS (sizeof fields / sizeof fields[0])
@@ -210,4 +334,19 @@ const zis_field *zis_request_field(const char *name)
     for (size_t i = 0; i < N_FIELDS; i++)
         if (strcmp(fields[i].name, name) == 0) return &fields[i];
     return NULL;
+}
+
+const zis_field *zis_request_picture_field(zis_picture_slot slot)
+{
+    static const char *const names[ZIS_PICTURE_COUNT] = {
+        [ZIS_PICTURE_INIT] = "image",
+        [ZIS_PICTURE_MASK] = "mask",
+        [ZIS_PICTURE_CONTROL] = "control_image",
+    };
+    return zis_request_field(names[slot]);
+}
+
+const char *zis_request_preprocess_name(int kind)
+{
+    return kind >= 0 && kind < ZIS_PREPROCESS_COUNT ? preprocess_names[kind] : NULL;
 }

@@ -23,15 +23,26 @@ zis_status zis_image_create(zis_image **out, int width, int height, int channels
         return zis_fail(err, ZIS_NOMEM, "out of memory for a picture of %d x %d pixels", width,
                         height);
     }
-    *img = (zis_image){.width = width, .height = height, .channels = channels, .data = data};
+    img->width = width;
+    img->height = height;
+    img->channels = channels;
+    img->data = data;
     *out = img;
     return ZIS_OK;
+}
+
+zis_image *zis_image_share(zis_image *img)
+{
+    if (img) atomic_fetch_add(&img->shares, 1);
+    return img;
 }
 
 void zis_image_destroy(zis_image **img)
 {
     if (!img || !*img) return;
-    free((*img)->data);
-    free(*img);
+    zis_image *here = *img;
     *img = NULL;
+    if (atomic_fetch_sub(&here->shares, 1) > 0) return;
+    free(here->data);
+    free(here);
 }

@@ -181,12 +181,75 @@ static void copies(void **state)
     zis_request_deinit(&copy);
 }
 
+static zis_image *picture(void)
+{
+    zis_image *img = NULL;
+    assert_int_equal(zis_image_create(&img, 3, 2, 3, NULL), ZIS_OK);
+    return img;
+}
+
+static void pictures(void **state)
+{
+    zis_request *r = *state, copy;
+    zis_buf out = {0};
+    zis_error err = {0};
+    zis_request_defaults_apply(r, &(zis_request_defaults){16, 16, 1, 1, 3});
+    assert_int_equal(set(r, "image", "a.png", NULL), ZIS_OK);
+    assert_int_equal(zis_request_check(r, &err), ZIS_ARG); /* named, but not there */
+    assert_non_null(strstr(err.text, "a.png"));
+    zis_request_to_json(&out, r, ZIS_FIELD_RECIPE);
+    assert_null(strstr(out.data, "strength")); /* it has no say yet */
+    zis_request_take_picture(r, ZIS_PICTURE_INIT, picture());
+    assert_int_equal(zis_request_check(r, &err), ZIS_OK);
+    out.len = 0;
+    zis_request_to_json(&out, r, ZIS_FIELD_RECIPE);
+    assert_non_null(strstr(out.data, "\"strength\": 0.6, \"strength_rule\": \"diffsynth\""));
+    assert_null(strstr(out.data, "control"));
+    zis_buf_free(&out);
+    /* a copy shares it, and either may go first */
+    assert_int_equal(zis_request_copy(&copy, r, NULL), ZIS_OK);
+    assert_ptr_equal(copy.picture[ZIS_PICTURE_INIT], r->picture[ZIS_PICTURE_INIT]);
+    zis_request_take_picture(r, ZIS_PICTURE_INIT, picture()); /* in the place of another */
+    assert_int_equal(copy.picture[ZIS_PICTURE_INIT]->width, 3);
+    zis_request_deinit(&copy);
+    zis_request_take_picture(r, ZIS_PICTURE_INIT, NULL);
+    assert_null(r->picture[ZIS_PICTURE_INIT]);
+}
+
+static void what_goes_together(void **state)
+{
+    zis_request *r = *state;
+    zis_error err = {0};
+    zis_request_defaults_apply(r, &(zis_request_defaults){16, 16, 1, 1, 3});
+    zis_request_take_picture(r, ZIS_PICTURE_MASK, picture());
+    assert_int_equal(zis_request_check(r, &err), ZIS_ARG); /* a mask of nothing */
+    assert_non_null(strstr(err.text, "mask"));
+    zis_request_take_picture(r, ZIS_PICTURE_INIT, picture());
+    assert_int_equal(set(r, "control_net", "file", NULL), ZIS_OK);
+    assert_int_equal(zis_request_check(r, NULL), ZIS_OK);
+    zis_request_take_picture(r, ZIS_PICTURE_MASK, NULL);
+    assert_int_equal(zis_request_check(r, &err), ZIS_ARG); /* nothing to follow */
+    zis_request_take_picture(r, ZIS_PICTURE_CONTROL, picture());
+    assert_int_equal(zis_request_check(r, NULL), ZIS_OK);
+    assert_int_equal(set(r, "preprocess", "canny", NULL), ZIS_OK);
+    assert_int_equal(zis_request_check(r, NULL), ZIS_OK);
+    assert_int_equal(set(r, "control_start", "0.5", NULL), ZIS_OK);
+    assert_int_equal(set(r, "control_end", "0.4", NULL), ZIS_OK);
+    assert_int_equal(zis_request_check(r, &err), ZIS_ARG);
+    assert_non_null(strstr(err.text, "0.4"));
+    assert_int_equal(set(r, "control_end", "0.5", NULL), ZIS_OK);
+    zis_request_take_picture(r, ZIS_PICTURE_CONTROL, NULL);
+    r->control_net[0] = '\0';
+    assert_int_equal(zis_request_check(r, &err), ZIS_ARG); /* the edges of nothing */
+    assert_non_null(strstr(err.text, "canny"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, init, deinit)
     const struct CMUnitTest tests[] = {
-        T(table_is_sound),  T(values),       T(refused_values), T(defaults),
-        T(json_round_trip), T(refused_json), T(copies),
+        T(table_is_sound), T(values), T(refused_values), T(defaults),           T(json_round_trip),
+        T(refused_json),   T(copies), T(pictures),       T(what_goes_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
