@@ -163,6 +163,13 @@ double zis_os_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+double zis_os_wall(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 int zis_os_cpus(void)
 {
     cpu_set_t set;
@@ -358,5 +365,23 @@ zis_status zis_os_write_file(const char *path, const void *data, size_t n, zis_e
 out:
     free(tmp);
     free(real);
+    return st;
+}
+
+zis_status zis_os_make_dirs(const char *path, zis_error *err)
+{
+    char *part = zis_mem_strdup(path);
+    if (!part) return zis_fail_nomem(err, path);
+    zis_status st = ZIS_OK;
+    for (char *s = part + 1; !st; s++) {
+        char c = *s;
+        if (c != '/' && c) continue;
+        *s = '\0';
+        if (mkdir(part, 0700) != 0 && !zis_os_is_dir(part))
+            st = zis_fail(err, ZIS_IO, "cannot make the folder '%s': %s", part, strerror(errno));
+        *s = c;
+        if (!c) break;
+    }
+    free(part);
     return st;
 }

@@ -40,6 +40,8 @@ void zis_os_pages_free(void *p, size_t bytes);
 
 /* Monotonic seconds. */
 double zis_os_now(void);
+/* Seconds since 1970, by the wall clock. */
+double zis_os_wall(void);
 /* CPUs that this process may run on, at least 1. */
 int zis_os_cpus(void);
 /* Most memory that the process has had resident so far, in bytes; 0 where unknown. */
@@ -63,6 +65,10 @@ char *zis_os_exe_dir(void);
 /* Names in a folder, sorted, without "." and ".."; free with zis_os_list_free. */
 ZIS_MUST_USE zis_status zis_os_list(char ***names, size_t *n, const char *path, zis_error *err);
 void zis_os_list_free(char **names, size_t n);
+
+/* Makes the folder and those above it that are missing, for this user alone; one that is there
+ * already is left as it is. */
+ZIS_MUST_USE zis_status zis_os_make_dirs(const char *path, zis_error *err);
 
 /* Writes a file so that a reader sees the old one or the whole new one: to a temporary name in the
  * same folder, flushed, then renamed. Nothing is left behind on failure. Devices and pipes that

@@ -21,7 +21,9 @@
     X(UNSUPPORTED, "unsupported")                                                                  \
     X(DEVICE, "device")                                                                            \
     X(NUMERIC, "numeric")                                                                          \
-    X(CANCELLED, "cancelled")
+    X(CANCELLED, "cancelled")                                                                      \
+    X(BUSY, "queue_full")                                                                          \
+    X(CLOSED, "shutting_down")
 
 typedef enum zis_status {
 #define X(name, text) ZIS_##name,

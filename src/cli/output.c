@@ -1,5 +1,6 @@
 #include "cli/output.h"
 
+#include "base/base64.h"
 #include "base/os.h"
 
 #include <errno.h>
@@ -125,20 +126,6 @@ zis_status zis_output_stdout(const void *data, size_t n, zis_error *err)
 
 /* ---- terminal ------------------------------------------------------------------------------ */
 
-static void put_base64(zis_buf *out, const unsigned char *p, size_t n)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < n; i += 3) {
-        unsigned v = (unsigned)p[i] << 16;
-        if (i + 1 < n) v |= (unsigned)p[i + 1] << 8;
-        if (i + 2 < n) v |= p[i + 2];
-        zis_buf_putc(out, digits[v >> 18]);
-        zis_buf_putc(out, digits[v >> 12 & 63]);
-        zis_buf_putc(out, i + 1 < n ? digits[v >> 6 & 63] : '=');
-        zis_buf_putc(out, i + 2 < n ? digits[v & 63] : '=');
-    }
-}
-
 /* At most this much in one escape sequence of kitty's protocol. */
 #define KITTY_CHUNK 4096
 
@@ -172,7 +159,7 @@ zis_status zis_output_show(const void *png, size_t n, zis_error *err)
                         "--show: this terminal shows no pictures (kitty, Ghostty, iTerm2 and "
                         "WezTerm do)");
     zis_buf b64 = {0}, out = {0};
-    put_base64(&b64, png, n);
+    zis_base64_put(&b64, png, n);
     if (kitty) {
         put_kitty(&out, &b64);
     } else {
