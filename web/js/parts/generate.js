@@ -1,0 +1,114 @@
+/*
+ * generate.js - the button that draws. While a job runs it cancels, with the step and the time left
+ * in it, and a second button beside it queues another.
+ */
+import { h, icon, iconButton, says } from "../dom.js";
+import { PICTURE_OF } from "../fields.js";
+import * as jobs from "../jobs.js";
+import { ensure, forget, tellError } from "../pictures.js";
+import { lacks, modelNamed, modelOf, requestOf } from "../settings.js";
+import { get, set, watch } from "../store.js";
+import { leftWords, queueWords, stageWords } from "../words.js";
+import { setError } from "./field.js";
+import { checkLora } from "./lora.js";
+import { remember } from "./prompt.js";
+
+/* Fields of the API that a form shows under another name. */
+const FIELD_OF = { loras: "lora", control_image: "control_image", image: "image", mask: "image" };
+
+/* Draws what the form of the tab says; errors appear at the field that is to blame. */
+export async function generate(tab = get("tab")) {
+    set({ [`${tab}.errors`]: {} });
+    const lack = lacks(tab);
+    if (lack) {
+        setError(tab, lack.field, lack);
+        if (lack.field === "seed") set({ [`${tab}.advanced`]: true });
+        document.querySelector(`#panel-${tab} [data-field="${lack.field}"] :is(.drop, input)`)?.focus();
+        return;
+    }
+    const model = modelNamed(modelOf(tab));
+    if (model && !model.present) {
+        set({ dialog: { missing: model } });
+        return;
+    }
+    const request = requestOf(tab);
+    const pictures = picturesOf(tab);
+    remember(request.prompt);
+    try {
+        await jobs.submit(
+            tab,
+            async () => {
+                if (!(await checkLora(tab))) throw Object.assign(new Error(get(`${tab}.errors`).lora.message), { said: true });
+                const refs = {};
+                for (const [name, picture] of Object.entries(pictures)) refs[name] = await ensure(picture);
+                return { ...request, ...refs };
+            },
+            { before: tab === "upscale" ? pictures.image.url : null },
+        );
+    } catch (error) {
+        if (error.said) return;
+        if (error.code === "not_found") Object.values(pictures).forEach(forget);
+        blame(tab, error);
+    }
+}
+
+function picturesOf(tab) {
+    const name = PICTURE_OF[tab];
+    const out = {};
+    if (get(`${tab}.${name}`)) out[name] = get(`${tab}.${name}`);
+    if (tab === "generate" && out.image && get("generate.mask")) out.mask = get("generate.mask");
+    return out;
+}
+
+/* An error of the request, at its field where the page has one, else as a toast. */
+function blame(tab, error) {
+    const field = FIELD_OF[error.param] ?? error.param;
+    const there = field && document.querySelector(`#panel-${tab} [data-field="${field}"] .error`);
+    if (error.fetch) set({ dialog: { missing: error } });
+    else if (there) {
+        if (/^(seed|width|height)$/.test(field)) set({ [`${tab}.advanced`]: true });
+        setError(tab, field, error);
+    } else tellError(error);
+}
+
+/* A double click on Generate must not cancel what its first half started. */
+const STEADY_MS = 400;
+
+export async function cancelActive() {
+    const job = jobs.active();
+    if (!job || Date.now() - job.at < STEADY_MS) return;
+    try {
+        await jobs.cancel(job.id);
+    } catch (error) {
+        tellError(error);
+    }
+}
+
+function words(job) {
+    if (job.stopping) return ["Stopping", ""];
+    if (job.state === "waiting") return ["Cancel", "Waits for the server"];
+    if (job.state === "sending") return ["Cancel", "Starting"];
+    if (job.state === "queued") return ["Cancel", queueWords(job.position)];
+    return ["Cancel", [stageWords(job.progress), leftWords(job.progress)].filter(Boolean).join(" \u00b7 ")];
+}
+
+export function generateBar(tab) {
+    const bold = h("b", {}, "Generate");
+    const rest = h("span", {});
+    const button = h("button", { type: "submit", class: "generate", "aria-keyshortcuts": "Control+Enter" }, bold, rest);
+    const another = iconButton("plus", "Queue another", () => generate(tab), { key: "Shift+Enter", quiet: false, hidden: true });
+    another.querySelector(".tip").classList.add("left");
+
+    watch(["jobs", "link"], (list) => {
+        const job = jobs.active(list);
+        button.toggleAttribute("data-busy", Boolean(job));
+        button.disabled = Boolean(job?.stopping);
+        another.hidden = !job;
+        const [first, then] = job ? words(job) : ["Generate", ""];
+        says(bold, first);
+        says(rest, then);
+    });
+    const form = h("div", { class: "go" }, h("div", { class: "row" }, button, another));
+    form.press = () => (jobs.active() ? cancelActive() : generate(tab));
+    return form;
+}
