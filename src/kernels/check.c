@@ -305,13 +305,28 @@ static bool groups_fit(
     return vector(run, op, "the norm's weight", w) && vector(run, op, "the norm's bias", b);
 }
 
+static bool one_activation(zis_run *run, const char *op, bool silu, bool relu)
+{
+    return silu && relu ? bad(run, "%s: SiLU and ReLU exclude each other", op) : true;
+}
+
+static bool residual_fits(zis_run *run, const zis_group_norm_args *a)
+{
+    const char *op = "group_norm";
+    if (!a->add.data) return true;
+    if (a->silu) return bad(run, "group_norm: SiLU does not go with a residual");
+    return cube(run, op, "add", &a->add) && same(run, op, &a->add, &a->y) &&
+           apart(run, op, &a->y, &a->add);
+}
+
 bool zis_check_group_norm(zis_run *run, const zis_group_norm_args *a)
 {
     const char *op = "group_norm";
     return cube(run, op, "y", &a->y) && cube(run, op, "x", &a->x) && same(run, op, &a->y, &a->x) &&
            same_or_apart(run, op, &a->y, &a->x) &&
            groups_fit(run, op, a->x.dim[2], a->groups, a->w, a->b) &&
-           positive(run, op, "eps", a->eps);
+           positive(run, op, "eps", a->eps) && one_activation(run, op, a->silu, a->relu) &&
+           residual_fits(run, a);
 }
 
 /* Sides of the output that the window can make of n input rows. */
@@ -328,9 +343,9 @@ bool zis_check_conv2d(zis_run *run, const zis_conv2d_args *a)
         return false;
     const int64_t *w = a->w->t.dim;
     int64_t k = w[2];
-    if ((k != 1 && k != 3) || w[3] != k || a->pad < 0 || a->pad >= k)
+    if (k % 2 == 0 || k > 7 || w[3] != k || a->pad < 0 || a->pad >= k)
         return bad(run, "conv2d: no kernel %s with %d rows of padding", SHAPE(&a->w->t), a->pad);
-    if (!(a->stride == 1 || (a->stride == 2 && k == 3 && !a->upsample)))
+    if (!(a->stride == 1 || (a->stride == 2 && !a->upsample)))
         return bad(run, "conv2d: no stride of %d here", a->stride);
     if (w[1] != a->x.dim[2] || w[0] != a->y.dim[2] || !conv_side(a->y.dim[0], a->x.dim[0], a) ||
         !conv_side(a->y.dim[1], a->x.dim[1], a))
@@ -340,8 +355,37 @@ bool zis_check_conv2d(zis_run *run, const zis_conv2d_args *a)
                       !positive(run, op, "eps", a->eps)))
         return false;
     if (a->silu && !a->groups) return bad(run, "conv2d: SiLU comes only behind a norm");
+    if (!one_activation(run, op, a->silu, a->relu)) return false;
     if (!apart(run, op, &a->y, &a->x)) return false;
     if (!a->add.data) return true;
     return cube(run, op, "add", &a->add) && same(run, op, &a->add, &a->y) &&
            same_or_apart(run, op, &a->y, &a->add);
+}
+
+/* Windows of k that begin inside, the last at a pixel at least. */
+static bool pool_side(int64_t out, int64_t n, const zis_max_pool_args *a)
+{
+    return (out - 1) * a->stride - a->pad < n;
+}
+
+bool zis_check_max_pool(zis_run *run, const zis_max_pool_args *a)
+{
+    const char *op = "max_pool";
+    if (!cube(run, op, "y", &a->y) || !cube(run, op, "x", &a->x)) return false;
+    if (a->k < 1 || a->k > 64 || a->stride < 1 || a->stride > 64 || a->pad < 0 || a->pad >= a->k)
+        return bad(run, "max_pool: no windows of %d, %d apart, with %d rows of padding", a->k,
+                   a->stride, a->pad);
+    if (a->y.dim[2] != a->x.dim[2] || !pool_side(a->y.dim[0], a->x.dim[0], a) ||
+        !pool_side(a->y.dim[1], a->x.dim[1], a))
+        return bad(run, "max_pool: x %s does not give y %s", SHAPE(&a->x), SHAPE(&a->y));
+    return apart(run, op, &a->y, &a->x);
+}
+
+bool zis_check_bilinear(zis_run *run, const zis_bilinear_args *a)
+{
+    const char *op = "bilinear";
+    if (!cube(run, op, "y", &a->y) || !cube(run, op, "x", &a->x)) return false;
+    if (a->y.dim[2] != a->x.dim[2])
+        return bad(run, "bilinear: x %s does not give y %s", SHAPE(&a->x), SHAPE(&a->y));
+    return apart(run, op, &a->y, &a->x);
 }

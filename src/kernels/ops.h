@@ -31,6 +31,7 @@ typedef enum zis_epilogue {
     ZIS_EPILOGUE_NONE,
     ZIS_EPILOGUE_ADD,      /* y += product: y holds the residual and is read */
     ZIS_EPILOGUE_SILU,     /* y = silu(product), silu(v) = v / (1 + exp(-v)) */
+    ZIS_EPILOGUE_GELU,     /* y = gelu(product), gelu(v) = v / 2 * (1 + erf(v / sqrt(2))) */
     ZIS_EPILOGUE_SILU_MUL, /* two weights: y = silu(x w0') * (x w1') */
 } zis_epilogue;
 
@@ -66,11 +67,12 @@ typedef struct zis_gate_residual_args {
     float eps;               /* of both norms */
 } zis_gate_residual_args;
 
-/* ---- layer_norm: y = (x - mean) / sqrt(var + eps) * scale, biased variance, no affine -------- */
+/* ---- layer_norm: y = (x - mean) / sqrt(var + eps) * scale + bias, biased variance ------------ */
 typedef struct zis_layer_norm_args {
     zis_tensor y; /* [M, D]; may be x */
     zis_tensor x;
     const float *scale; /* [D] or NULL */
+    const float *bias;  /* [D] or NULL */
     float eps;
 } zis_layer_norm_args;
 
@@ -150,6 +152,8 @@ typedef enum zis_unary_fn {
     ZIS_UNARY_SILU,
     ZIS_UNARY_TANH,
     ZIS_UNARY_ADD_ONE, /* 1 + x */
+    ZIS_UNARY_RELU,    /* max(x, 0) */
+    ZIS_UNARY_GELU,    /* x / 2 * (1 + erf(x / sqrt(2))) */
 } zis_unary_fn;
 
 typedef struct zis_unary_args {
@@ -186,8 +190,8 @@ typedef struct zis_planes_args {
     float add;
 } zis_planes_args;
 
-/* ---- group_norm: y = silu?( (x - mean_g) / sqrt(var_g + eps) * w + b ), groups of C / groups
- *      consecutive channels over all pixels, biased variance --------------------------------- */
+/* ---- group_norm: y = f( (x - mean_g) / sqrt(var_g + eps) * w + b + add ), groups of C / groups
+ *      consecutive channels over all pixels, biased variance; f is SiLU, ReLU or nothing ------ */
 typedef struct zis_group_norm_args {
     zis_tensor y; /* [H, W, C]; may be x */
     zis_tensor x;
@@ -195,21 +199,24 @@ typedef struct zis_group_norm_args {
     const float *b;
     int groups;
     float eps;
-    bool silu;
+    bool silu;      /* not with add */
+    bool relu;      /* not with silu */
+    zis_tensor add; /* [H, W, C] or no data: residual; not y */
 } zis_group_norm_args;
 
 /* ---- conv2d: y[i, j, n] = bias[n] + add[i, j, n]
  *      + sum over dy, dx, c of w[n, c, dy, dx] * u[i*stride + dy - pad, j*stride + dx - pad, c],
- *      u = x, optionally group-normalised (+ SiLU) first, optionally nearest-upsampled x2;
- *      zeros outside (after the norm) -----------------------------------------------------------
+ *      u = x, optionally group-normalised (+ SiLU or ReLU) first, or ReLU alone, optionally
+ *      nearest-upsampled x2; zeros outside (after the norm)
+ * -----------------------------------------------------------
  */
 typedef struct zis_conv2d_args {
     zis_tensor y;        /* [H', W', N] */
     zis_tensor x;        /* [H, W, C] */
-    const zis_weight *w; /* [N, C, k, k], k = 1 or 3 */
+    const zis_weight *w; /* [N, C, k, k], k = 1, 3, 5 or 7 */
     const float *bias;   /* [N] or NULL */
     zis_tensor add;      /* [H', W', N] or no data: residual; may be y */
-    int stride;          /* 1, or 2 with k = 3 */
+    int stride;          /* 1 or 2 */
     int pad;       /* rows and columns of zeros before the first; behind the last as H' needs */
     bool upsample; /* nearest x2 before the convolution: H' = 2 H; stride 1 */
     /* fused prologue: group norm of x; groups = 0: none */
@@ -218,7 +225,29 @@ typedef struct zis_conv2d_args {
     const float *norm_b;
     float eps;
     bool silu;
+    bool relu;  /* of x, behind the norm where there is one; not with silu */
+    bool exact; /* float32 inputs whatever the run's math is, and no algorithm that trades accuracy
+                 * for speed */
 } zis_conv2d_args;
+
+/* ---- max_pool: y[i, j, c] = max over dy, dx < k of x[i*stride + dy - pad, j*stride + dx - pad,
+ * c]; what lies outside does not count ------------------------------------------------------ */
+typedef struct zis_max_pool_args {
+    zis_tensor y; /* [H', W', C], windows that begin before the end of x */
+    zis_tensor x; /* [H, W, C] */
+    int k;
+    int stride;
+    int pad; /* rows and columns before the first; less than k */
+} zis_max_pool_args;
+
+/* ---- bilinear: y[i, j, c] from the four pixels of x around (i', j'), in both axes
+ *      i' = i (H-1)/(H'-1) with `corners` (0 where H' = 1), else max((i+1/2) H/H' - 1/2, 0);
+ *      beyond the last pixel the last one counts ---------------------------------------------- */
+typedef struct zis_bilinear_args {
+    zis_tensor y; /* [H', W', C] */
+    zis_tensor x; /* [H, W, C] */
+    bool corners; /* the corners of both are the same points */
+} zis_bilinear_args;
 
 /* slot, argument struct */
 #define ZIS_OPS_LIST(X)                                                                            \
@@ -238,7 +267,9 @@ typedef struct zis_conv2d_args {
     X(planes_to_pixels, zis_planes_args)                                                           \
     X(pixels_to_planes, zis_planes_args)                                                           \
     X(group_norm, zis_group_norm_args)                                                             \
-    X(conv2d, zis_conv2d_args)
+    X(conv2d, zis_conv2d_args)                                                                     \
+    X(max_pool, zis_max_pool_args)                                                                 \
+    X(bilinear, zis_bilinear_args)
 
 typedef struct zis_ops {
     const char *name; /* "cpu", "ref", "dry", ... */

@@ -75,8 +75,13 @@ static void apply_task(void *arg, int index, int thread)
     const apply_job *j = arg;
     for (int64_t i = 0; i < j->w; i++) {
         int64_t at = (index * j->w + i) * j->c;
-        j->m->norm_apply((float *)j->a->y.data + at, (const float *)j->a->x.data + at, j->factor,
-                         j->shift, j->a->silu, j->c);
+        float *y = (float *)j->a->y.data + at;
+        j->m->norm_apply(y, (const float *)j->a->x.data + at, j->factor, j->shift, j->a->silu,
+                         j->c);
+        if (j->a->add.data)
+            j->m->add(y, y, (const float *)j->a->add.data + at, j->a->relu, j->c);
+        else if (j->a->relu)
+            j->m->relu(y, y, j->c);
     }
 }
 
@@ -118,8 +123,9 @@ static void strip_task(void *arg, int index, int thread)
     for (int64_t x = 0; x < inside; x += v->up, to += v->up * c, from += c) {
         if (v->norm_a)
             v->m->norm_apply(to, from, v->norm_a, v->norm_b, v->a->silu, c);
-        else
+        else if (!v->a->relu)
             memcpy(to, from, (size_t)c * sizeof *to);
+        if (v->a->relu) v->m->relu(to, v->norm_a ? to : from, c);
         if (v->up == 2 && x + 1 < inside) memcpy(to + c, to, (size_t)c * sizeof *to);
     }
     to = v->strip + index * v->strip_cols * c + (pad + inside) * c;
@@ -134,19 +140,26 @@ void zis_cpu_strip_fill(zis_run *run, const zis_conv *v, int64_t first, int64_t 
 
 /* ---- the operation
  * ----------------------------------------------------------------------------------- */
-/* A 1x1 convolution is a product of pixels and weights. */
+/* A 1x1 convolution is a product of pixels and weights; x is rectified aside. */
 static void conv_1x1(zis_run *run, const zis_conv *v)
 {
     const zis_conv2d_args *a = v->a;
     zis_weight w = *a->w;
+    zis_tensor x = zis_tensor_reshape_2d(&a->x, v->h * v->w, v->c);
+    if (a->relu) {
+        zis_tensor u = zis_run_alloc_2d(run, ZIS_DTYPE_F32, v->h * v->w, v->c);
+        zis_cpu_unary(run, &(zis_unary_args){.y = u, .x = x, .f = ZIS_UNARY_RELU});
+        x = u;
+    }
     w.t = zis_tensor_2d(a->w->t.data, a->w->t.dtype, v->n, v->c);
     zis_linear_args l = {
         .y = zis_tensor_reshape_2d(&a->y, v->h * v->w, v->n),
-        .x = zis_tensor_reshape_2d(&a->x, v->h * v->w, v->c),
+        .x = x,
         .w = {&w},
         .n_w = 1,
         .bias = a->bias,
         .epilogue = a->add.data ? ZIS_EPILOGUE_ADD : ZIS_EPILOGUE_NONE,
+        .exact = a->exact,
     };
     if (a->add.data && a->add.data != a->y.data) {
         zis_unary_args copy = {
@@ -173,6 +186,7 @@ void zis_cpu_conv2d(zis_run *run, const zis_conv2d_args *a)
     };
     if (v.k == 1 && a->stride == 1 && !a->upsample && !a->groups && a->pad == 0) {
         conv_1x1(run, &v);
+        zis_arena_restore(&run->scratch, mark);
         return;
     }
     if (a->groups) {
@@ -182,7 +196,7 @@ void zis_cpu_conv2d(zis_run *run, const zis_conv2d_args *a)
         v.norm_a = factor;
         v.norm_b = shift;
     }
-    if (v.k == 3 && a->stride == 1 && v.c >= 8)
+    if (v.k == 3 && a->stride == 1 && v.c >= 8 && !a->exact)
         zis_cpu_conv_winograd(run, &v);
     else
         zis_cpu_conv_direct(run, &v);

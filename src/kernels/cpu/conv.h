@@ -10,7 +10,7 @@ typedef struct zis_conv {
     const zis_conv2d_args *a;
     int64_t h, w, c; /* of x */
     int64_t out_h, out_w, n;
-    int64_t k;           /* 1 or 3 */
+    int64_t k;           /* 1, 3, 5 or 7 */
     int up;              /* 1 or 2 */
     const float *norm_a; /* [c] factor and shift of the fused norm, or NULL */
     const float *norm_b;
@@ -32,7 +32,7 @@ void zis_cpu_group_factors(zis_run *run,
  * -pad .. strip_cols - pad - 1; what lies outside the picture is zero. Threaded. */
 void zis_cpu_strip_fill(zis_run *run, const zis_conv *v, int64_t first, int64_t rows);
 
-/* 3x3, stride 1, by Winograd: float32 whatever the math. */
+/* 3x3, stride 1, not exact, by Winograd: float32 whatever the math. */
 void zis_cpu_conv_winograd(zis_run *run, zis_conv *v);
 /* Any kernel and stride, by products of gathered pixels. */
 void zis_cpu_conv_direct(zis_run *run, zis_conv *v);

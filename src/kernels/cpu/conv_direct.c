@@ -94,7 +94,7 @@ void zis_cpu_conv_direct(zis_run *run, zis_conv *v)
 {
     const zis_micro *m = v->m;
     size_t threads = (size_t)zis_pool_threads(run->pool);
-    direct_job j = {.v = v, .math = zis_cpu_math_of(run, false), .taps = v->k * v->k * v->c};
+    direct_job j = {.v = v, .math = zis_cpu_math_of(run, v->a->exact), .taps = v->k * v->k * v->c};
     j.blocks_x = zis_div_up(v->out_w, m->mr);
     j.row_bytes = zis_round_up(zis_cpu_row_bytes(j.math, j.taps), 64) | 64;
     j.w = zis_cpu_panels_alloc(run, v->n, j.taps, j.math);

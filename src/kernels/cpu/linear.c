@@ -90,6 +90,7 @@ static void epilogue(const linear_job *j, const block_at *b, int64_t panel, floa
     else if (a->bias)
         m->add_scalar_rows(tile, a->bias + b->col, b->n);
     if (a->epilogue == ZIS_EPILOGUE_SILU) m->silu(tile, tile, b->n * m->nr);
+    if (a->epilogue == ZIS_EPILOGUE_GELU) m->gelu(tile, tile, b->n * m->nr);
     if (a->epilogue == ZIS_EPILOGUE_ADD)
         m->unpack_add(y, a->y.stride, tile, rows, b->n);
     else

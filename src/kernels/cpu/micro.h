@@ -107,7 +107,12 @@ typedef struct zis_micro {
 
     /* Elementwise over n floats. */
     void (*silu)(float *y, const float *x, int64_t n);
-    void (*silu_mul)(float *y, const float *a, const float *b, int64_t n); /* silu(a) * b */
+    void (*gelu)(float *y, const float *x, int64_t n);
+    void (*relu)(float *y, const float *x, int64_t n);                           /* max(x, 0) */
+    void (*add)(float *y, const float *a, const float *b, bool relu, int64_t n); /* a + b, relu? */
+    void (*max)(float *y, const float *x, int64_t n); /* y = max(y, x); NaN wins */
+    void (*mix)(float *y, const float *a, const float *b, float t, int64_t n); /* a (1-t) + b t */
+    void (*silu_mul)(float *y, const float *a, const float *b, int64_t n);     /* silu(a) * b */
     void (*add_scalar_rows)(float *c, const float *bias, int64_t rows); /* c[i][0..nr) += bias[i] */
 
     /* Rows of n: see ops.h. scale may be NULL. */
@@ -115,7 +120,8 @@ typedef struct zis_micro {
         float *y, const float *x, const float *w, const float *scale, float eps, int64_t n);
     void (*gate_residual)(
         float *x, const float *o, const float *w, const float *gate, float eps, int64_t n);
-    void (*layer_norm)(float *y, const float *x, const float *scale, float eps, int64_t n);
+    void (*layer_norm)(
+        float *y, const float *x, const float *scale, const float *bias, float eps, int64_t n);
     /* One row of heads: x[h * dim ..]; cos, sin of dim / 2; pairs or halves. */
     void (*norm_rope)(float *x,
                       const float *w,

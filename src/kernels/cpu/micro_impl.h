@@ -144,6 +144,28 @@ ALWAYS vf silu_v(vf x)
     return x / (splat(1.0f) + exp_v(-x));
 }
 
+/* x Phi(x), with Phi(-t) = exp(-t^2 / 2) P(1 / (1 + 0.4 t / sqrt(2))) / 2 for t > 0: P is our own
+ * Chebyshev fit of erfc(u) exp(u^2) in s = 1 / (1 + 0.4 u), to 4e-9 for u up to 4.5; together
+ * within 9e-8 of the exact value. */
+ALWAYS vf gelu_v(vf x)
+{
+    const vf zero = splat(0.0f), one = splat(1.0f);
+    vi negative = x < zero;
+    vf u = select_f(negative, -x, x) * splat(0.70710678118654752f);
+    vf s = one / (one + splat(0.4f) * u);
+    vf p = splat(0.0866902843f);
+    p = p * s + splat(-0.459285319f);
+    p = p * s + splat(0.829467118f);
+    p = p * s + splat(-0.555943489f);
+    p = p * s + splat(0.548270643f);
+    p = p * s + splat(0.0728868619f);
+    p = p * s + splat(0.255898982f);
+    p = p * s + splat(0.221797496f);
+    p = p * s + splat(0.000217440058f);
+    vf q = splat(0.5f) * exp_v(-(u * u)) * p;
+    return x * select_f(negative, q, one - q);
+}
+
 /* ---- bfloat16 ------------------------------------------------------------------------------- */
 /* Bits of the rounded value in the upper half; NaN stays a NaN. */
 ALWAYS vu bf16_bits(vf x)

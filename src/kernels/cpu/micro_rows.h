@@ -10,6 +10,59 @@ static void silu(float *y, const float *x, int64_t n)
     if (i < n) store_part(y + i, silu_v(load_part(x + i, n - i, 0)), n - i);
 }
 
+static void gelu(float *y, const float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) store(y + i, gelu_v(load(x + i)));
+    if (i < n) store_part(y + i, gelu_v(load_part(x + i, n - i, 0)), n - i);
+}
+
+/* NaN stays NaN: a fault upstream must stay visible. */
+ALWAYS vf relu_v(vf x)
+{
+    vf zero = {0};
+    return select_f(x < zero, zero, x);
+}
+
+static void relu(float *y, const float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) store(y + i, relu_v(load(x + i)));
+    if (i < n) store_part(y + i, relu_v(load_part(x + i, n - i, 0)), n - i);
+}
+
+static void add_rows(float *y, const float *a, const float *b, bool with_relu, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) {
+        vf v = load(a + i) + load(b + i);
+        store(y + i, with_relu ? relu_v(v) : v);
+    }
+    if (i < n) {
+        vf v = load_part(a + i, n - i, 0) + load_part(b + i, n - i, 0);
+        store_part(y + i, with_relu ? relu_v(v) : v, n - i);
+    }
+}
+
+static void max_rows(float *y, const float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) {
+        vf a = load(y + i), b = load(x + i);
+        store(y + i, select_f((b > a) | (b != b), b, a));
+    }
+    for (; i < n; i++)
+        if (x[i] > y[i] || x[i] != x[i]) y[i] = x[i];
+}
+
+static void mix(float *y, const float *a, const float *b, float t, int64_t n)
+{
+    float u = 1.0f - t;
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) store(y + i, load(a + i) * u + load(b + i) * t);
+    for (; i < n; i++) y[i] = a[i] * u + b[i] * t;
+}
+
 static void silu_mul(float *y, const float *a, const float *b, int64_t n)
 {
     int64_t i = 0;
@@ -85,7 +138,8 @@ static void gate_residual(
     }
 }
 
-static void layer_norm(float *y, const float *x, const float *scale, float eps, int64_t n)
+static void layer_norm(
+    float *y, const float *x, const float *scale, const float *bias, float eps, int64_t n)
 {
     vf s = {0}, q = {0};
     int64_t i = 0;
@@ -103,9 +157,11 @@ static void layer_norm(float *y, const float *x, const float *scale, float eps, 
     float r = 1.0f / sqrtf(sum_f(q) / (float)n + eps);
     for (i = 0; i + VL <= n; i += VL) {
         vf v = (load(x + i) - mean) * r;
-        store(y + i, scale ? v * load(scale + i) : v);
+        if (scale) v *= load(scale + i);
+        store(y + i, bias ? v + load(bias + i) : v);
     }
-    for (; i < n; i++) y[i] = (x[i] - mean) * r * (scale ? scale[i] : 1.0f);
+    for (; i < n; i++)
+        y[i] = (x[i] - mean) * r * (scale ? scale[i] : 1.0f) + (bias ? bias[i] : 0.0f);
 }
 
 static void norm_rope(float *x,
@@ -272,8 +328,9 @@ static void moments(double *sum, double *sq, const float *x, int64_t rows, int64
     .isa = isa_name, .vl = VL, .mr = MR, .nr = NR, .gemm_f32 = gemm_f32, .peak_f32 = peak_f32,     \
     .to_f32 = to_f32, .to_bf16 = to_bf16, .round_bf16 = round_bf16, .rest_bf16 = rest_bf16,        \
     .pack_f32 = pack_f32, .pack_bf16 = pack_bf16, .unpack = unpack, .unpack_add = unpack_add,      \
-    .silu = silu, .silu_mul = silu_mul, .add_scalar_rows = add_scalar_rows, .turn = turn,          \
-    .rms_norm = rms_norm, .gate_residual = gate_residual, .layer_norm = layer_norm,                \
-    .norm_rope = norm_rope, .lane_max = lane_max, .lane_exp = lane_exp,                            \
-    .lane_exp_bf16 = lane_exp_bf16, .lane_scale = lane_scale, .exp = exp_rows,                     \
-    .norm_apply = norm_apply, .moments = moments, .winograd = WINOGRAD_TABLE
+    .silu = silu, .gelu = gelu, .relu = relu, .add = add_rows, .max = max_rows, .mix = mix,        \
+    .silu_mul = silu_mul, .add_scalar_rows = add_scalar_rows, .turn = turn, .rms_norm = rms_norm,  \
+    .gate_residual = gate_residual, .layer_norm = layer_norm, .norm_rope = norm_rope,              \
+    .lane_max = lane_max, .lane_exp = lane_exp, .lane_exp_bf16 = lane_exp_bf16,                    \
+    .lane_scale = lane_scale, .exp = exp_rows, .norm_apply = norm_apply, .moments = moments,       \
+    .winograd = WINOGRAD_TABLE

@@ -84,7 +84,8 @@ static void layer_norm_rows(const void *arg, int64_t from, int64_t to)
     const layer_norm_job *j = arg;
     const zis_layer_norm_args *a = j->a;
     for (int64_t i = from; i < to; i++)
-        j->m->layer_norm(row(&a->y, i), row(&a->x, i), a->scale, a->eps, zis_tensor_cols(&a->x));
+        j->m->layer_norm(row(&a->y, i), row(&a->x, i), a->scale, a->bias, a->eps,
+                         zis_tensor_cols(&a->x));
 }
 
 void zis_cpu_layer_norm(zis_run *run, const zis_layer_norm_args *a)
@@ -155,6 +156,12 @@ static void unary_rows(const void *arg, int64_t from, int64_t to)
             break;
         case ZIS_UNARY_ADD_ONE:
             for (int64_t c = 0; c < n; c++) y[c] = 1.0f + x[c];
+            break;
+        case ZIS_UNARY_RELU:
+            j->m->relu(y, x, n);
+            break;
+        case ZIS_UNARY_GELU:
+            j->m->gelu(y, x, n);
             break;
         }
     }

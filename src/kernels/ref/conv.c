@@ -34,7 +34,7 @@ static void row(void *arg, int i, int thread)
 
 void zis_ref_conv2d(zis_run *run, const zis_conv2d_args *a)
 {
-    bool round = run->math == ZIS_DTYPE_BF16;
+    bool round = run->math == ZIS_DTYPE_BF16 && !a->exact;
     int64_t n = a->w->t.dim[0], c = a->w->t.dim[1], kk = a->w->t.dim[2] * a->w->t.dim[3];
     zis_arena_mark mark = zis_arena_save(&run->scratch);
     zis_tensor u = zis_run_alloc_3d(run, ZIS_DTYPE_F32, a->x.dim[0], a->x.dim[1], c);
@@ -43,11 +43,15 @@ void zis_ref_conv2d(zis_run *run, const zis_conv2d_args *a)
         float *pu = u.data, *pw = w.data;
         const float *px = a->x.data;
         if (a->groups) {
-            zis_group_norm_args norm = {u, a->x, a->norm_w, a->norm_b, a->groups, a->eps, a->silu};
+            zis_group_norm_args norm = {u,      a->x,    a->norm_w, a->norm_b, a->groups,
+                                        a->eps, a->silu, a->relu,   {0}};
             zis_ref_group_norm(run, &norm);
             px = pu;
         }
-        for (int64_t i = 0; i < zis_tensor_count(&u); i++) pu[i] = zis_ref_round(px[i], round);
+        for (int64_t i = 0; i < zis_tensor_count(&u); i++) {
+            float v = a->relu ? (float)zis_ref_relu((double)px[i]) : px[i];
+            pu[i] = zis_ref_round(v, round);
+        }
         for (int64_t i = 0; i < n; i++)
             for (int64_t t = 0; t < kk; t++)
                 for (int64_t ch = 0; ch < c; ch++)

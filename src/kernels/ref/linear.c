@@ -48,6 +48,9 @@ static void column(void *arg, int n, int thread)
         case ZIS_EPILOGUE_SILU:
             v = silu(v);
             break;
+        case ZIS_EPILOGUE_GELU:
+            v = zis_ref_gelu(v);
+            break;
         case ZIS_EPILOGUE_SILU_MUL:
             v = silu(v) * zis_ref_dot(x, w1, k);
             break;

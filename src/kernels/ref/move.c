@@ -65,6 +65,12 @@ void zis_ref_unary(zis_run *run, const zis_unary_args *a)
             case ZIS_UNARY_ADD_ONE:
                 v = 1 + v;
                 break;
+            case ZIS_UNARY_RELU:
+                v = zis_ref_relu(v);
+                break;
+            case ZIS_UNARY_GELU:
+                v = zis_ref_gelu(v);
+                break;
             }
             zis_ref_row(&a->y, i)[c] = (float)v;
         }

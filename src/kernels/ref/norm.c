@@ -56,7 +56,8 @@ void zis_ref_layer_norm(zis_run *run, const zis_layer_norm_args *a)
         double r = 1 / sqrt(var / (double)n + (double)a->eps);
         for (int64_t c = 0; c < n; c++) {
             double v = ((double)x[c] - mean) * r;
-            y[c] = (float)(a->scale ? v * (double)a->scale[c] : v);
+            if (a->scale) v *= (double)a->scale[c];
+            y[c] = (float)(a->bias ? v + (double)a->bias[c] : v);
         }
     }
 }
@@ -81,7 +82,10 @@ void zis_ref_group_norm(zis_run *run, const zis_group_norm_args *a)
             for (int64_t c = from; c < from + width; c++) {
                 double v = ((double)zis_ref_row(&a->x, i)[c] - mean) * r;
                 v = v * (double)a->w[c] + (double)a->b[c];
-                zis_ref_row(&a->y, i)[c] = (float)(a->silu ? v / (1 + exp(-v)) : v);
+                if (a->add.data) v += (double)zis_ref_row(&a->add, i)[c];
+                if (a->silu) v = v / (1 + exp(-v));
+                if (a->relu) v = zis_ref_relu(v);
+                zis_ref_row(&a->y, i)[c] = (float)v;
             }
     }
 }

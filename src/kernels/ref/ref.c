@@ -1,6 +1,8 @@
 /* ref.c - the table of the oracle. */
 #include "kernels/ref/ref.h"
 
+#include <math.h>
+
 float zis_ref_weight(const zis_weight *w, int64_t at, bool round)
 {
     float f = 0;
@@ -12,6 +14,11 @@ float zis_ref_weight(const zis_weight *w, int64_t at, bool round)
 float zis_ref_round(float x, bool round)
 {
     return round ? zis_bf16_to_f32(zis_f32_to_bf16(x)) : x;
+}
+
+double zis_ref_gelu(double v)
+{
+    return v / 2 * erfc(-v * 0.70710678118654752440);
 }
 
 double zis_ref_dot(const float *a, const float *b, int64_t n)

@@ -23,6 +23,12 @@ static inline float *zis_ref_row(const zis_tensor *t, int64_t i)
 float zis_ref_weight(const zis_weight *w, int64_t at, bool round);
 /* x, or x rounded to bfloat16. */
 float zis_ref_round(float x, bool round);
+double zis_ref_gelu(double v);
+/* max(v, 0); what is not a number stays so. */
+static inline double zis_ref_relu(double v)
+{
+    return v < 0 ? 0 : v;
+}
 /* Sum of a[i] * b[i] in double. */
 double zis_ref_dot(const float *a, const float *b, int64_t n);
 

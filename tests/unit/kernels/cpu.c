@@ -193,6 +193,7 @@ static void test_linear(bench *b)
         linear_case(b, 70, 13, 2048, types[t], ZIS_EPILOGUE_NONE, 1, false);
         linear_case(b, 20, 50, 129, types[t], ZIS_EPILOGUE_ADD, 1, true);
         linear_case(b, 70, 31, 65, types[t], ZIS_EPILOGUE_NONE, 3, true);
+        linear_case(b, 17, 37, 65, types[t], ZIS_EPILOGUE_GELU, 1, false);
     }
 }
 
@@ -264,6 +265,7 @@ static void test_norms(bench *b)
         if (g.y.data) compare(b, "gate_residual y", &g.y, &h.y, 5e-7);
         zis_layer_norm_args l = {
             .y = matrix(b, m, n, 0, false), .x = a.x, .scale = a.scale, .eps = 1e-6f};
+        if (i > 1) l.bias = vector(b, n, 0);
         zis_layer_norm_args k = l;
         k.y = clone(b, &l.y);
         if (n > 1) {
@@ -340,6 +342,103 @@ static void conv_case(bench *b,
     done(b);
 }
 
+/* What only conv2d_case below asks for. */
+typedef struct conv_kind {
+    int k, stride, pad, groups;
+    bool relu, exact, add;
+} conv_kind;
+
+/* Sides of the output are half of x's, rounded up, for stride 2. */
+static void conv2d_case(bench *b, int64_t h, int64_t w, int64_t c, int64_t n, conv_kind kind)
+{
+    int k = kind.k, s = kind.stride;
+    zis_weight wt = weight(b, n, c * k * k, ZIS_DTYPE_F32, 1.5f / sqrtf((float)(c * k * k)));
+    wt.t = zis_tensor_4d(wt.t.data, ZIS_DTYPE_F32, n, c, k, k);
+    int64_t oh = s == 2 ? (h + 1) / 2 : h, ow = s == 2 ? (w + 1) / 2 : w;
+    zis_conv2d_args a = {.y = cube(b, oh, ow, n, false),
+                         .x = cube(b, h, w, c, true),
+                         .w = &wt,
+                         .bias = vector(b, n, 0),
+                         .stride = s,
+                         .pad = kind.pad,
+                         .groups = kind.groups,
+                         .eps = 1e-5f,
+                         .relu = kind.relu,
+                         .exact = kind.exact};
+    if (kind.groups) {
+        a.norm_w = vector(b, c, 1);
+        a.norm_b = vector(b, c, 0);
+    }
+    if (kind.add) a.add = cube(b, oh, ow, n, true);
+    zis_conv2d_args r = a;
+    r.y = clone(b, &a.y);
+    RUN(b, conv2d, &a, &r);
+    char what[120];
+    snprintf(what, sizeof what, "conv %dx%d %d->%d k%d s%d pad %d relu %d exact %d", (int)h, (int)w,
+             (int)c, (int)n, k, s, kind.pad, kind.relu, kind.exact);
+    double bound = b->math == ZIS_DTYPE_BF16 ? 8e-3 : 1e-5;
+    compare(b, what, &a.y, &r.y, kind.exact ? 1e-6 : bound);
+    done(b);
+}
+
+static void test_conv_kinds(bench *b)
+{
+    conv2d_case(b, 13, 17, 9, 33, (conv_kind){.k = 7, .stride = 1, .pad = 3});
+    conv2d_case(b, 13, 17, 10, 35, (conv_kind){.k = 7, .stride = 1, .pad = 3, .relu = true});
+    conv2d_case(b, 22, 18, 3, 20, (conv_kind){.k = 7, .stride = 2, .pad = 2, .exact = true});
+    conv2d_case(b, 9, 8, 12, 10, (conv_kind){.k = 5, .stride = 1, .pad = 2, .add = true});
+    conv2d_case(b, 11, 14, 20, 36, (conv_kind){.k = 3, .stride = 2, .pad = 1, .relu = true});
+    conv2d_case(b, 12, 14, 20, 36, (conv_kind){.k = 3, .stride = 2, .groups = 4, .relu = true});
+    conv2d_case(b, 11, 14, 20, 36, (conv_kind){.k = 1, .stride = 2, .exact = true});
+    conv2d_case(b, 7, 9, 16, 33, (conv_kind){.k = 1, .stride = 1, .relu = true, .add = true});
+    conv2d_case(b, 7, 9, 16, 33, (conv_kind){.k = 1, .stride = 1, .relu = true, .groups = 2});
+    conv2d_case(b, 7, 9, 16, 33, (conv_kind){.k = 1, .stride = 1, .exact = true});
+    conv2d_case(b, 25, 20, 16, 33, (conv_kind){.k = 3, .stride = 1, .pad = 1, .relu = true});
+    conv2d_case(b, 25, 20, 16, 33,
+                (conv_kind){.k = 3, .stride = 1, .pad = 1, .exact = true, .add = true});
+    conv2d_case(b, 10, 9, 24, 20,
+                (conv_kind){.k = 3, .stride = 1, .pad = 1, .groups = 3, .relu = true});
+}
+
+static void test_window(bench *b)
+{
+    static const struct {
+        int64_t h, w, c, oh, ow;
+        int k, stride, pad;
+    } pools[] = {{8, 6, 33, 4, 3, 2, 2, 0},
+                 {7, 9, 17, 3, 4, 2, 2, 0},
+                 {8, 12, 64, 4, 6, 3, 2, 0},
+                 {9, 5, 7, 5, 3, 3, 2, 1},
+                 {1, 1, 1, 1, 1, 3, 1, 1}};
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        zis_max_pool_args a = {.y = cube(b, pools[i].oh, pools[i].ow, pools[i].c, false),
+                               .x = cube(b, pools[i].h, pools[i].w, pools[i].c, true),
+                               .k = pools[i].k,
+                               .stride = pools[i].stride,
+                               .pad = pools[i].pad};
+        zis_max_pool_args r = a;
+        r.y = clone(b, &a.y);
+        RUN(b, max_pool, &a, &r);
+        compare(b, "max_pool", &a.y, &r.y, 0);
+        done(b);
+    }
+    static const int64_t sizes[][5] = {
+        {4, 6, 33, 8, 12}, {3, 5, 16, 6, 10}, {24, 24, 65, 4, 9}, {24, 24, 8, 36, 31},
+        {1, 1, 7, 3, 2},   {5, 1, 17, 1, 4},  {6, 7, 20, 6, 7},
+    };
+    for (int i = 0; i < 14; i++) {
+        const int64_t *s = sizes[i / 2];
+        zis_bilinear_args a = {.y = cube(b, s[3], s[4], s[2], false),
+                               .x = cube(b, s[0], s[1], s[2], true),
+                               .corners = i % 2 == 0};
+        zis_bilinear_args r = a;
+        r.y = clone(b, &a.y);
+        RUN(b, bilinear, &a, &r);
+        compare(b, "bilinear", &a.y, &r.y, 2e-7);
+        done(b);
+    }
+}
+
 static void test_conv(bench *b)
 {
     conv_case(b, 1, 1, 8, 8, 3, 1, false, 0, false, ZIS_DTYPE_BF16);
@@ -358,14 +457,15 @@ static void test_conv(bench *b)
 
 static void test_group_norm(bench *b)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 8; i++) {
         zis_group_norm_args a = {.y = cube(b, 5, 3 + i, 36, false),
                                  .x = cube(b, 5, 3 + i, 36, true),
                                  .w = vector(b, 36, 1),
                                  .b = vector(b, 36, 0),
                                  .groups = 4,
                                  .eps = 1e-6f,
-                                 .silu = i % 2 == 0};
+                                 .silu = i % 2 == 0 && i<4, .relu = i> 4};
+        if (i == 4 || i == 6) a.add = cube(b, 5, 3 + i, 36, true);
         zis_group_norm_args r = a;
         r.y = clone(b, &a.y);
         RUN(b, group_norm, &a, &r);
@@ -389,9 +489,9 @@ static void test_small(bench *b)
     f2.y = clone(b, &f.y);
     RUN(b, fill_rows, &f, &f2);
     compare(b, "fill_rows", &f.y, &f2.y, 0);
-    static const zis_unary_fn fns[] = {ZIS_UNARY_COPY, ZIS_UNARY_SILU, ZIS_UNARY_TANH,
-                                       ZIS_UNARY_ADD_ONE};
-    for (int i = 0; i < 4; i++) {
+    static const zis_unary_fn fns[] = {ZIS_UNARY_COPY,    ZIS_UNARY_SILU, ZIS_UNARY_TANH,
+                                       ZIS_UNARY_ADD_ONE, ZIS_UNARY_RELU, ZIS_UNARY_GELU};
+    for (int i = 0; i < 6; i++) {
         zis_unary_args u = {.y = matrix(b, 7, 45, 3, false),
                             .x = matrix(b, 7, 45, 2, true),
                             .f = fns[i]},
@@ -451,7 +551,8 @@ static const named tests[] = {
     {"linear", test_linear}, {"attention", test_attention},
     {"norms", test_norms},   {"qk_norm_rope", test_qk_norm_rope},
     {"conv", test_conv},     {"group_norm", test_group_norm},
-    {"small", test_small},
+    {"small", test_small},   {"conv_kinds", test_conv_kinds},
+    {"window", test_window},
 };
 
 static void run_all(void **state)
