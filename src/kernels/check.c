@@ -108,6 +108,77 @@ static bool weight(zis_run *run, const char *op, const zis_weight *w, int ndim)
     return true;
 }
 
+/* Weights of all but `linear`. */
+static bool plain_weight(zis_run *run, const char *op, const zis_weight *w, int ndim)
+{
+    if (!weight(run, op, w, ndim)) return false;
+    return w->deltas ? bad(run, "%s: takes no weight with deltas", op) : true;
+}
+
+static bool stored_float(zis_dtype t)
+{
+    return t == ZIS_DTYPE_F32 || t == ZIS_DTYPE_BF16 || t == ZIS_DTYPE_F16;
+}
+
+/* A dense matrix [rows, cols] of a delta; cols < 0: any. */
+static bool delta_part(zis_run *run, const zis_tensor *t, int64_t rows, int64_t cols, bool f32)
+{
+    bool fits = t->data && t->ndim == 2 && t->dim[0] == rows && t->dim[1] > 0 &&
+                (cols < 0 || t->dim[1] == cols) && zis_tensor_dense(t) &&
+                (f32 ? t->dtype == ZIS_DTYPE_F32 : stored_float(t->dtype));
+    return fits ? true : bad(run, "linear: a delta's part %s does not fit its weight", SHAPE(t));
+}
+
+/* b [n, r] and a [r, k] */
+static bool delta_pair(
+    zis_run *run, const zis_tensor *b, const zis_tensor *a, int64_t n, int64_t k, bool f32)
+{
+    return delta_part(run, b, n, -1, f32) && delta_part(run, a, b->dim[1], k, f32);
+}
+
+static bool kron_delta(zis_run *run, const zis_delta *d, int64_t n, int64_t k)
+{
+    const zis_tensor *last = d->a.data ? &d->a : &d->b;
+    int64_t rows, cols;
+    if (d->b.ndim != 2 || d->c.ndim != 2 || last->ndim != 2)
+        return bad(run, "linear: a delta's part %s does not fit its weight", SHAPE(&d->b));
+    if (!delta_part(run, &d->b, d->b.dim[0], -1, d->a.data != NULL) ||
+        !delta_part(run, &d->c, d->c.dim[0], -1, true) ||
+        (d->a.data && !delta_part(run, &d->a, d->b.dim[1], -1, true)))
+        return false;
+    if (__builtin_mul_overflow(d->c.dim[0], d->b.dim[0], &rows) ||
+        __builtin_mul_overflow(d->c.dim[1], last->dim[1], &cols) || cols != k || d->row < 0 ||
+        d->row > rows - n)
+        return bad(run, "linear: the delta's Kronecker product of %s and %s does not fit",
+                   SHAPE(&d->c), SHAPE(&d->b));
+    return true;
+}
+
+static bool deltas(zis_run *run, const zis_weight *w)
+{
+    int64_t n = w->t.dim[0], k = w->t.dim[1];
+    bool good = true;
+    for (int i = 0; i < w->deltas && good; i++) {
+        const zis_delta *d = &w->delta[i];
+        switch (d->kind) {
+        case ZIS_DELTA_LOW_RANK:
+            good = delta_pair(run, &d->b, &d->a, n, k, false);
+            break;
+        case ZIS_DELTA_FULL:
+            good = delta_part(run, &d->b, n, k, false);
+            break;
+        case ZIS_DELTA_HADAMARD:
+            good = delta_pair(run, &d->b, &d->a, n, k, true) &&
+                   delta_pair(run, &d->d, &d->c, n, k, true);
+            break;
+        case ZIS_DELTA_KRON:
+            good = kron_delta(run, d, n, k);
+            break;
+        }
+    }
+    return good;
+}
+
 bool zis_check_linear(zis_run *run, const zis_linear_args *a)
 {
     const char *op = "linear";
@@ -118,7 +189,7 @@ bool zis_check_linear(zis_run *run, const zis_linear_args *a)
     if (pair && a->bias) return bad(run, "linear: a bias does not go with SiLU(a) * b");
     int64_t n = 0;
     for (int i = 0; i < a->n_w; i++) {
-        if (!weight(run, op, a->w[i], 2)) return false;
+        if (!weight(run, op, a->w[i], 2) || !deltas(run, a->w[i])) return false;
         if (a->w[i]->t.dim[1] != a->x.dim[1])
             return bad(run, "linear: x %s does not fit %s %s", SHAPE(&a->x),
                        a->w[i]->name ? a->w[i]->name : "the weight", SHAPE(&a->w[i]->t));
@@ -207,7 +278,7 @@ bool zis_check_attention(zis_run *run, const zis_attention_args *a)
 bool zis_check_embed_rows(zis_run *run, const zis_embed_rows_args *a)
 {
     const char *op = "embed_rows";
-    if (!matrix(run, op, "y", &a->y) || !weight(run, op, a->table, 2) ||
+    if (!matrix(run, op, "y", &a->y) || !plain_weight(run, op, a->table, 2) ||
         !tensor_of(run, op, "ids", &a->ids, ZIS_DTYPE_I32, 1))
         return false;
     if (a->y.dim[0] != a->ids.dim[0] || a->y.dim[1] != a->table->t.dim[1])
@@ -339,7 +410,7 @@ static bool conv_side(int64_t out, int64_t n, const zis_conv2d_args *a)
 bool zis_check_conv2d(zis_run *run, const zis_conv2d_args *a)
 {
     const char *op = "conv2d";
-    if (!cube(run, op, "y", &a->y) || !cube(run, op, "x", &a->x) || !weight(run, op, a->w, 4))
+    if (!cube(run, op, "y", &a->y) || !cube(run, op, "x", &a->x) || !plain_weight(run, op, a->w, 4))
         return false;
     const int64_t *w = a->w->t.dim;
     int64_t k = w[2];

@@ -18,12 +18,36 @@
 
 typedef struct zis_run zis_run;
 
+/* What a LoRA adds to a matrix W [N, K] of weights while it is attached: scale * D (lora.md 1). */
+typedef enum zis_delta_kind {
+    ZIS_DELTA_LOW_RANK, /* D = b a: b [N, r], a [r, K] */
+    ZIS_DELTA_FULL,     /* D = b [N, K] */
+    ZIS_DELTA_HADAMARD, /* D = (b a) .* (d c), element by element: b, d [N, r]; a, c [r, K] */
+    ZIS_DELTA_KRON,     /* D = rows `row` .. row + N - 1 of kron(c, b) or, where a has data, of
+                         * kron(c, b a): c [n1, k1]; b [p, q], or b [p, r] with a [r, q];
+                         * k1 q = K */
+} zis_delta_kind;
+
+/* Tensors that are not named above have no data. Those of LOW_RANK, and b of FULL and of KRON
+ * without a, are F32, BF16 or F16 as they lie in a file; all others are F32. */
+typedef struct zis_delta {
+    zis_delta_kind kind;
+    float scale;
+    zis_tensor a, b, c, d; /* dense, borrowed */
+    int64_t row;           /* of KRON */
+} zis_delta;
+
 /* A matrix of weights: as stored (a view of the mapped file) and the form that a device has made of
- * it (packed panels, another type), owned by the device; NULL where it uses the stored one. */
+ * it (packed panels, another type), owned by the device; NULL where it uses the stored one.
+ * Deltas are for `linear` alone: LOW_RANK as two small products, y += (scale * x a') b', which
+ * rounds its inputs x, a, scale * x a' and b as the run's math says; the others are added to the
+ * stored values in float32, before W is rounded. */
 typedef struct zis_weight {
     zis_tensor t;
     void *form;
-    const char *name; /* for messages; borrowed; may be NULL */
+    const char *name;       /* for messages; borrowed; may be NULL */
+    const zis_delta *delta; /* [deltas], borrowed; attached by nn/lora.h */
+    int deltas;
 } zis_weight;
 
 /* ---- linear: y[m, n] = sum_k x[m, k] * w[n, k] + bias[n], then the epilogue ------------------ */

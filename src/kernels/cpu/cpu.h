@@ -47,6 +47,16 @@ zis_cpu_panels zis_cpu_panels_alloc(zis_run *run, int64_t rows, int64_t k, zis_c
 void zis_cpu_panels_fill(
     zis_run *run, const zis_cpu_panels *p, const float *x, int64_t stride, float mul);
 
+/* One panel, or a piece of it: at most nr rows of x, k columns. */
+void zis_cpu_panel_pack(const zis_micro *m,
+                        zis_cpu_math math,
+                        void *to,
+                        const float *x,
+                        int64_t stride,
+                        int rows,
+                        int64_t k,
+                        float mul);
+
 /* Bytes of one element of the broadcast rows (R) in this math, and of a padded row of k. */
 size_t zis_cpu_row_bytes(zis_cpu_math math, int64_t k);
 /* Widens or rounds one stored row of k elements into R's form. */

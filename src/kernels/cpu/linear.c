@@ -9,13 +9,18 @@
  * fetched ahead.
  *
  * With a single panel (up to 32 tokens) the product is bound by memory; rows that already have the
- * wanted type are then read in place. */
+ * wanted type are then read in place.
+ *
+ * Deltas that are attached to a weight: delta.h. */
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/delta.h"
 
 /* A slice fills a quarter of a second-level cache of 1 MB: the next one is on its way too. */
 #define SLICE_BYTES (256 * 1024)
 /* Rows of a block, in tiles: the more, the less often the panels pass by. */
 #define BLOCK_TILES 8
+/* Columns of an altered weight at a time; even. */
+#define ALTERED_PIECE 256
 
 typedef struct linear_job {
     const zis_micro *m;
@@ -35,6 +40,12 @@ typedef struct linear_job {
     int threads;
     unsigned char *rows; /* [threads][block * (pair + 1)][row_bytes] */
     float *tiles;        /* [threads][panels][block * (pair + 1)][nr] */
+    /* of attached deltas */
+    zis_cpu_low low[3];   /* low rank, of each weight */
+    bool altered[3];      /* the others: each weight's rows change as they are widened */
+    size_t tail_bytes;    /* of a thread's rows of the low-rank b */
+    unsigned char *tails; /* [threads][tail_bytes], or NULL */
+    float *sums;          /* [threads][3 * ALTERED_PIECE]: pieces of rows of altered weights */
 } linear_job;
 
 static size_t stored_size(const zis_weight *w)
@@ -74,6 +85,7 @@ static block_at find_block(const linear_job *j, int64_t index)
 static bool in_place(const linear_job *j, int i)
 {
     const zis_weight *w = j->a->w[i];
+    if (j->altered[i]) return false;
     if (j->math == ZIS_CPU_BF16) return w->t.dtype == ZIS_DTYPE_BF16 && j->k % 2 == 0;
     return j->math == ZIS_CPU_F32 && w->t.dtype == ZIS_DTYPE_F32;
 }
@@ -126,13 +138,61 @@ static void move_slice(const linear_job *j, int i, const slice *s)
     }
 }
 
+/* The same for a weight that deltas change, in pieces of k that keep their factors in the
+ * first-level cache while the rows pass by. */
+static void alter_slice(const linear_job *j, int i, const slice *s, unsigned char *own, int thread)
+{
+    int64_t k = elements(j, s->from), end = zis_min64(k + elements(j, s->steps), j->k);
+    const zis_weight *w = j->a->w[i];
+    float *sum = j->sums + (int64_t)thread * 3 * ALTERED_PIECE;
+    size_t size = j->math == ZIS_CPU_BF16 ? 2 : 4;
+    for (int64_t at = k; at < end; at += ALTERED_PIECE) {
+        int64_t n = zis_min64(ALTERED_PIECE, end - at);
+        for (int64_t r = 0; r < s->b.n; r++) {
+            j->m->to_f32(sum, weight_at(j, i, s->b.row + r, at), w->t.dtype, n);
+            zis_cpu_delta_add(j->m, w, s->b.row + r, at, n, sum, sum + ALTERED_PIECE);
+            zis_cpu_row(j->m, j->math, own + (size_t)r * j->row_bytes + (size_t)(at - k) * size,
+                        sum, ZIS_DTYPE_F32, n);
+        }
+    }
+}
+
 /* Widens a slice into the thread's buffer. */
-static void widen_slice(const linear_job *j, int i, const slice *s, unsigned char *own)
+static void widen_slice(const linear_job *j, int i, const slice *s, unsigned char *own, int thread)
 {
     int64_t k = elements(j, s->from), n = zis_min64(elements(j, s->steps), j->k - k);
+    if (j->altered[i]) {
+        alter_slice(j, i, s, own, thread);
+        return;
+    }
     for (int64_t r = 0; r < s->b.n; r++)
         zis_cpu_row(j->m, j->math, own + (size_t)r * j->row_bytes, weight_at(j, i, s->b.row + r, k),
                     j->a->w[i]->t.dtype, n);
+}
+
+/* Low-rank columns, behind the last slice: one panel times the rows of b. */
+static void multiply_tail(const linear_job *j,
+                          int i,
+                          const block_at *b,
+                          int64_t panel,
+                          const unsigned char *rows,
+                          float *tile)
+{
+    const zis_cpu_low *low = &j->low[i];
+    zis_cpu_product p = {
+        .r = rows,
+        .r_stride = (int64_t)low->b_bytes,
+        .v = low->panels.data + (size_t)panel * low->panels.panel_bytes,
+        .c = tile,
+        .rows = b->n,
+        .steps = low->panels.steps,
+        .vectors = zis_cpu_vectors(j->m, j->panels.rows - panel * j->m->nr),
+        .add = true,
+    };
+    zis_cpu_multiply(j->m, j->math, &p);
+    if (!low->fine) return;
+    p.v = low->rest.data + (size_t)panel * low->rest.panel_bytes;
+    zis_cpu_multiply(j->m, j->math, &p);
 }
 
 /* One panel times half h of a slice; meanwhile the panel's share of the next slice is fetched. */
@@ -185,6 +245,16 @@ static void multiply(const linear_job *j,
     zis_cpu_multiply(m, j->math, &p);
 }
 
+/* The block's rows of b of weight i, in the thread's memory. */
+static const unsigned char *widen_tail(
+    const linear_job *j, int i, int h, const block_at *b, int thread)
+{
+    unsigned char *to = j->tails + (size_t)thread * j->tail_bytes;
+    if (h) to += (size_t)j->block * j->low[0].b_bytes;
+    zis_cpu_low_rows(j->m, &j->low[i], j->a->w[i], b->row, b->n, to);
+    return to;
+}
+
 static void linear_task(void *arg, int index, int thread)
 {
     const linear_job *j = arg;
@@ -196,7 +266,7 @@ static void linear_task(void *arg, int index, int thread)
         bool last = from + j->depth >= j->panels.steps;
         slice next =
             last ? slice_at(j, index + j->threads, 0) : slice_at(j, index, from + j->depth);
-        const unsigned char *rows[2];
+        const unsigned char *rows[2], *tail[2] = {NULL, NULL};
         int64_t stride[2];
         for (int h = 0; h <= j->pair; h++) {
             int i = j->pair ? h : s.b.i;
@@ -204,9 +274,10 @@ static void linear_task(void *arg, int index, int thread)
             rows[h] = weight_at(j, i, s.b.row, elements(j, from));
             stride[h] = w->t.stride * (int64_t)stored_size(w);
             move_slice(j, i, &s);
+            if (last && j->low[i].rank) tail[h] = widen_tail(j, i, h, &s.b, thread);
             if (in_place(j, i)) continue;
             unsigned char *to = own + (size_t)(h * s.b.n) * j->row_bytes;
-            widen_slice(j, i, &s, to);
+            widen_slice(j, i, &s, to, thread);
             rows[h] = to;
             stride[h] = (int64_t)j->row_bytes;
         }
@@ -214,6 +285,10 @@ static void linear_task(void *arg, int index, int thread)
             float *tile = tiles + p * lines * j->m->nr;
             for (int h = 0; h <= j->pair; h++)
                 multiply(j, &s, &next, h, p, rows[h], stride[h], tile + h * s.b.n * j->m->nr);
+            for (int h = 0; h <= j->pair; h++)
+                if (tail[h])
+                    multiply_tail(j, j->pair ? h : s.b.i, &s.b, p, tail[h],
+                                  tile + h * s.b.n * j->m->nr);
             if (last) epilogue(j, &s.b, p, tile);
         }
     }
@@ -234,8 +309,33 @@ static void find_sources(zis_run *run, linear_job *j)
 static bool split(const zis_run *run, const zis_linear_args *a)
 {
     bool bf16 = zis_cpu_math_of(run, false) == ZIS_CPU_BF16;
-    for (int i = 0; i < a->n_w; i++) bf16 = bf16 && a->w[i]->t.dtype == ZIS_DTYPE_BF16;
+    for (int i = 0; i < a->n_w; i++) {
+        const zis_weight *w = a->w[i];
+        bf16 = bf16 && w->t.dtype == ZIS_DTYPE_BF16;
+        for (int d = 0; d < w->deltas; d++)
+            bf16 = bf16 && w->delta[d].kind == ZIS_DELTA_LOW_RANK &&
+                   w->delta[d].a.dtype == ZIS_DTYPE_BF16 && w->delta[d].b.dtype == ZIS_DTYPE_BF16;
+    }
     return bf16;
+}
+
+/* Scratch of what is attached to the weights, for x of that many rows. */
+static void alloc_deltas(zis_run *run, linear_job *j, int64_t rows)
+{
+    size_t tail = 0;
+    bool altered = false;
+    for (int i = 0; i < j->a->n_w; i++) {
+        zis_cpu_low *low = &j->low[i];
+        zis_cpu_low_alloc(run, low, j->a->w[i], rows, j->math, j->fine);
+        j->altered[i] = zis_cpu_delta_in_matrix(j->a->w[i]);
+        altered = altered || j->altered[i];
+        size_t bytes = (size_t)j->block * low->b_bytes;
+        tail = j->pair ? tail + bytes : bytes > tail ? bytes : tail;
+    }
+    j->tail_bytes = tail;
+    if (tail) j->tails = zis_run_alloc_bytes(run, tail * (size_t)j->threads);
+    if (altered)
+        j->sums = zis_run_alloc_bytes(run, (size_t)j->threads * 3 * ALTERED_PIECE * sizeof(float));
 }
 
 void zis_cpu_linear(zis_run *run, const zis_linear_args *a)
@@ -274,6 +374,7 @@ void zis_cpu_linear(zis_run *run, const zis_linear_args *a)
     size_t lines = (size_t)j.block * (j.pair ? 2 : 1) * (size_t)j.threads;
     j.rows = zis_run_alloc_bytes(run, lines * j.row_bytes);
     j.tiles = zis_run_alloc_bytes(run, lines * (size_t)j.panels.n * (size_t)m->nr * 4);
+    alloc_deltas(run, &j, rows);
     if (!run->dry && run->status == ZIS_OK) {
         zis_cpu_panels_fill(run, &j.panels, a->x.data, a->x.stride, 1.0f);
         if (j.fine) {
@@ -282,6 +383,9 @@ void zis_cpu_linear(zis_run *run, const zis_linear_args *a)
             zis_cpu_panels_fill(run, &j.rest, rest, j.k, 1.0f);
         }
         find_sources(run, &j);
+        for (int i = 0; i < a->n_w; i++)
+            if (j.low[i].rank)
+                zis_cpu_low_project(run, &j.low[i], a->w[i], &j.panels, j.fine ? &j.rest : NULL);
         zis_pool_for(run->pool, (int)blocks, linear_task, &j);
         for (int i = 0; i < a->n_w; i++)
             if (j.entry[i]) zis_resident_finish(j.entry[i]);

@@ -114,6 +114,12 @@ typedef struct zis_micro {
     void (*mix)(float *y, const float *a, const float *b, float t, int64_t n); /* a (1-t) + b t */
     void (*silu_mul)(float *y, const float *a, const float *b, int64_t n);     /* silu(a) * b */
     void (*add_scalar_rows)(float *c, const float *bias, int64_t rows); /* c[i][0..nr) += bias[i] */
+    void (*add_scaled)(float *y, const float *x, float mul, int64_t n); /* y += mul * x */
+    /* y = sum over i < rows of mul[i] * x[i * stride ..] */
+    void (*sum_rows)(
+        float *y, const float *x, int64_t stride, const float *mul, int64_t rows, int64_t n);
+    /* y += mul * (a * b), element by element */
+    void (*add_product)(float *y, const float *a, const float *b, float mul, int64_t n);
 
     /* Rows of n: see ops.h. scale may be NULL. */
     void (*rms_norm)(

@@ -79,6 +79,43 @@ static void add_scalar_rows(float *c, const float *bias, int64_t rows)
     }
 }
 
+static void add_scaled(float *y, const float *x, float mul, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) store(y + i, load(y + i) + mul * load(x + i));
+    for (; i < n; i++) y[i] += mul * x[i];
+}
+
+/* `width` vectors of the sum, in registers. */
+ALWAYS void sum_rows_part(
+    float *y, const float *x, int64_t stride, const float *mul, int64_t rows, const int width)
+{
+    vf s[8] = {{0}};
+    for (int64_t r = 0; r < rows; r++, x += stride)
+        for (int i = 0; i < width; i++) s[i] += mul[r] * load(x + i * VL);
+    for (int i = 0; i < width; i++) store(y + i * VL, s[i]);
+}
+
+static void sum_rows(
+    float *y, const float *x, int64_t stride, const float *mul, int64_t rows, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + 8 * VL <= n; i += 8 * VL) sum_rows_part(y + i, x + i, stride, mul, rows, 8);
+    for (; i + VL <= n; i += VL) sum_rows_part(y + i, x + i, stride, mul, rows, 1);
+    for (; i < n; i++) {
+        float s = 0;
+        for (int64_t r = 0; r < rows; r++) s += mul[r] * x[r * stride + i];
+        y[i] = s;
+    }
+}
+
+static void add_product(float *y, const float *a, const float *b, float mul, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) store(y + i, load(y + i) + mul * (load(a + i) * load(b + i)));
+    for (; i < n; i++) y[i] += mul * (a[i] * b[i]);
+}
+
 static void exp_rows(float *y, const float *x, int64_t n)
 {
     int64_t i = 0;
@@ -329,7 +366,8 @@ static void moments(double *sum, double *sq, const float *x, int64_t rows, int64
     .to_f32 = to_f32, .to_bf16 = to_bf16, .round_bf16 = round_bf16, .rest_bf16 = rest_bf16,        \
     .pack_f32 = pack_f32, .pack_bf16 = pack_bf16, .unpack = unpack, .unpack_add = unpack_add,      \
     .silu = silu, .gelu = gelu, .relu = relu, .add = add_rows, .max = max_rows, .mix = mix,        \
-    .silu_mul = silu_mul, .add_scalar_rows = add_scalar_rows, .turn = turn, .rms_norm = rms_norm,  \
+    .silu_mul = silu_mul, .add_scalar_rows = add_scalar_rows, .add_scaled = add_scaled,            \
+    .sum_rows = sum_rows, .add_product = add_product, .turn = turn, .rms_norm = rms_norm,          \
     .gate_residual = gate_residual, .layer_norm = layer_norm, .norm_rope = norm_rope,              \
     .lane_max = lane_max, .lane_exp = lane_exp, .lane_exp_bf16 = lane_exp_bf16,                    \
     .lane_scale = lane_scale, .exp = exp_rows, .norm_apply = norm_apply, .moments = moments,       \

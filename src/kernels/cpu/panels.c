@@ -47,13 +47,24 @@ static void fill_task(void *arg, int index, int thread)
     unsigned char *to = p->data + (size_t)panel * p->panel_bytes +
                         (size_t)from * (size_t)j->m->nr * element(p->math);
     const float *x = j->x + row * j->stride + from;
-    if (k <= 0) return;
-    if (p->math == ZIS_CPU_BF16) {
-        j->m->pack_bf16((uint16_t *)(void *)to, x, j->stride, rows, k, j->mul);
-    } else {
-        j->m->pack_f32((float *)(void *)to, x, j->stride, rows, k, j->mul);
-        if (p->math == ZIS_CPU_ROUNDED) j->m->round_bf16((float *)(void *)to, k * j->m->nr);
+    if (k > 0) zis_cpu_panel_pack(j->m, p->math, to, x, j->stride, rows, k, j->mul);
+}
+
+void zis_cpu_panel_pack(const zis_micro *m,
+                        zis_cpu_math math,
+                        void *to,
+                        const float *x,
+                        int64_t stride,
+                        int rows,
+                        int64_t k,
+                        float mul)
+{
+    if (math == ZIS_CPU_BF16) {
+        m->pack_bf16(to, x, stride, rows, k, mul);
+        return;
     }
+    m->pack_f32(to, x, stride, rows, k, mul);
+    if (math == ZIS_CPU_ROUNDED) m->round_bf16(to, k * m->nr);
 }
 
 void zis_cpu_panels_fill(

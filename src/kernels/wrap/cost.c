@@ -6,6 +6,20 @@ static double weight_bytes(const zis_weight *w)
     return (double)zis_tensor_bytes(&w->t);
 }
 
+/* Low rank: x a', then times b'. The others are added to W as it passes by, which multiplies no
+ * tokens. */
+static void add_deltas(zis_cost *cost, const zis_weight *w, double m)
+{
+    for (int i = 0; i < w->deltas; i++) {
+        const zis_delta *d = &w->delta[i];
+        if (d->kind == ZIS_DELTA_LOW_RANK)
+            cost->flops += 2 * m * (double)(zis_tensor_count(&d->a) + zis_tensor_count(&d->b));
+        const zis_tensor *all[] = {&d->a, &d->b, &d->c, &d->d};
+        for (int k = 0; k < 4; k++)
+            if (all[k]->data) cost->bytes += (double)zis_tensor_bytes(all[k]);
+    }
+}
+
 zis_cost zis_cost_linear(const zis_linear_args *a)
 {
     double m = (double)zis_tensor_rows(&a->x);
@@ -13,6 +27,7 @@ zis_cost zis_cost_linear(const zis_linear_args *a)
     for (int i = 0; i < a->n_w; i++) {
         c.flops += 2 * m * (double)zis_tensor_count(&a->w[i]->t);
         c.bytes += weight_bytes(a->w[i]);
+        add_deltas(&c, a->w[i], m);
     }
     return c;
 }
