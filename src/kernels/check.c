@@ -48,6 +48,12 @@ static bool cube(zis_run *run, const char *op, const char *name, const zis_tenso
     return true;
 }
 
+/* A picture whose pixels may lie any distance apart. */
+static bool pixels(zis_run *run, const char *op, const char *name, const zis_tensor *t)
+{
+    return tensor_of(run, op, name, t, ZIS_DTYPE_F32, 3);
+}
+
 static bool vector(zis_run *run, const char *op, const char *name, const float *v)
 {
     return v ? true : bad(run, "%s: %s is missing", op, name);
@@ -400,6 +406,20 @@ bool zis_check_group_norm(zis_run *run, const zis_group_norm_args *a)
            residual_fits(run, a);
 }
 
+/* Rows of the output: all, or some from `skip` on. */
+static bool conv_rows(const zis_conv2d_args *a)
+{
+    int64_t all = a->upsample ? 2 * a->x.dim[0] : a->x.dim[0];
+    return a->skip >= 0 && a->skip < all && a->y.dim[0] <= all - a->skip;
+}
+
+static bool residual(zis_run *run, const char *name, const zis_tensor *y, const zis_tensor *add)
+{
+    const char *op = "conv2d";
+    if (!add->data) return true;
+    return pixels(run, op, name, add) && same(run, op, add, y) && same_or_apart(run, op, y, add);
+}
+
 /* Sides of the output that the window can make of n input rows. */
 static bool conv_side(int64_t out, int64_t n, const zis_conv2d_args *a)
 {
@@ -410,27 +430,31 @@ static bool conv_side(int64_t out, int64_t n, const zis_conv2d_args *a)
 bool zis_check_conv2d(zis_run *run, const zis_conv2d_args *a)
 {
     const char *op = "conv2d";
-    if (!cube(run, op, "y", &a->y) || !cube(run, op, "x", &a->x) || !plain_weight(run, op, a->w, 4))
+    if (!pixels(run, op, "y", &a->y) || !pixels(run, op, "x", &a->x) ||
+        !plain_weight(run, op, a->w, 4))
         return false;
+    if (a->groups && !zis_tensor_dense(&a->x))
+        return bad(run, "conv2d: x %s must be dense to be normalised", SHAPE(&a->x));
     const int64_t *w = a->w->t.dim;
     int64_t k = w[2];
     if (k % 2 == 0 || k > 7 || w[3] != k || a->pad < 0 || a->pad >= k)
         return bad(run, "conv2d: no kernel %s with %d rows of padding", SHAPE(&a->w->t), a->pad);
     if (!(a->stride == 1 || (a->stride == 2 && !a->upsample)))
         return bad(run, "conv2d: no stride of %d here", a->stride);
-    if (w[1] != a->x.dim[2] || w[0] != a->y.dim[2] || !conv_side(a->y.dim[0], a->x.dim[0], a) ||
+    bool rows = a->stride == 1 ? conv_rows(a) : !a->skip && conv_side(a->y.dim[0], a->x.dim[0], a);
+    if (w[1] != a->x.dim[2] || w[0] != a->y.dim[2] || !rows ||
         !conv_side(a->y.dim[1], a->x.dim[1], a))
-        return bad(run, "conv2d: x %s and kernel %s do not give y %s", SHAPE(&a->x),
-                   SHAPE(&a->w->t), SHAPE(&a->y));
+        return bad(run, "conv2d: x %s and kernel %s do not give y %s from row %d on", SHAPE(&a->x),
+                   SHAPE(&a->w->t), SHAPE(&a->y), a->skip);
+    if (a->activation == ZIS_ACTIVATION_PRELU && !vector(run, op, "the slopes", a->slopes))
+        return false;
     if (a->groups && (!groups_fit(run, op, w[1], a->groups, a->norm_w, a->norm_b) ||
                       !positive(run, op, "eps", a->eps)))
         return false;
     if (a->silu && !a->groups) return bad(run, "conv2d: SiLU comes only behind a norm");
     if (!one_activation(run, op, a->silu, a->relu)) return false;
-    if (!apart(run, op, &a->y, &a->x)) return false;
-    if (!a->add.data) return true;
-    return cube(run, op, "add", &a->add) && same(run, op, &a->add, &a->y) &&
-           same_or_apart(run, op, &a->y, &a->add);
+    return apart(run, op, &a->y, &a->x) && residual(run, "add", &a->y, &a->add) &&
+           residual(run, "more", &a->y, &a->more);
 }
 
 /* Windows of k that begin inside, the last at a pixel at least. */

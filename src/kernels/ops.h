@@ -228,19 +228,37 @@ typedef struct zis_group_norm_args {
     zis_tensor add; /* [H, W, C] or no data: residual; not y */
 } zis_group_norm_args;
 
-/* ---- conv2d: y[i, j, n] = bias[n] + add[i, j, n]
- *      + sum over dy, dx, c of w[n, c, dy, dx] * u[i*stride + dy - pad, j*stride + dx - pad, c],
+/* ---- conv2d: y[i, j, n] = scale * f(bias[n]
+ *      + sum over dy, dx, c of w[n, c, dy, dx] * u[i*stride + dy - pad, j*stride + dx - pad, c])
+ *      + add_scale * add[i, j, n] + more[i, j, n],
  *      u = x, optionally group-normalised (+ SiLU or ReLU) first, or ReLU alone, optionally
- *      nearest-upsampled x2; zeros outside (after the norm)
- * -----------------------------------------------------------
+ *      nearest-upsampled x2; zeros outside (after the norm); f the activation. Pixels of x, y, add
+ *      and more may lie any distance apart, so that a layer can append its channels to those of
+ *      the layers before it ---------------------------------------------------------------------
  */
+typedef enum zis_activation {
+    ZIS_ACTIVATION_NONE,
+    ZIS_ACTIVATION_RELU,
+    ZIS_ACTIVATION_LEAKY, /* v > 0 ? v : slope * v */
+    ZIS_ACTIVATION_PRELU, /* the same with a slope for each channel */
+} zis_activation;
+
 typedef struct zis_conv2d_args {
     zis_tensor y;        /* [H', W', N] */
-    zis_tensor x;        /* [H, W, C] */
+    zis_tensor x;        /* [H, W, C]; dense where it is normalised */
     const zis_weight *w; /* [N, C, k, k], k = 1, 3, 5 or 7 */
     const float *bias;   /* [N] or NULL */
+    zis_activation activation;
+    float slope;         /* of LEAKY */
+    const float *slopes; /* [N], of PRELU */
+    float scale;         /* 0 stands for 1 */
     zis_tensor add;      /* [H', W', N] or no data: residual; may be y */
+    float add_scale;     /* 0 stands for 1 */
+    zis_tensor more;     /* [H', W', N] or no data: a second one; may be y */
     int stride;          /* 1 or 2 */
+    /* With stride 1, y may hold some rows of the result only: those from `skip` on, as many as it
+     * has. Edges are where x ends, so a band of a picture needs a row of its neighbours in x. */
+    int skip;
     int pad;       /* rows and columns of zeros before the first; behind the last as H' needs */
     bool upsample; /* nearest x2 before the convolution: H' = 2 H; stride 1 */
     /* fused prologue: group norm of x; groups = 0: none */

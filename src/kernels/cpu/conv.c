@@ -116,11 +116,12 @@ static void strip_task(void *arg, int index, int thread)
         memset(to, 0, (size_t)(v->strip_cols * c) * sizeof *to);
         return;
     }
-    const float *from = (const float *)v->a->x.data + y / v->up * v->w * c;
+    int64_t apart = v->a->x.stride;
+    const float *from = (const float *)v->a->x.data + y / v->up * v->w * apart;
     int64_t inside = zis_min64(v->strip_cols - pad, v->w * v->up);
     memset(to, 0, (size_t)(pad * c) * sizeof *to);
     to += pad * c;
-    for (int64_t x = 0; x < inside; x += v->up, to += v->up * c, from += c) {
+    for (int64_t x = 0; x < inside; x += v->up, to += v->up * c, from += apart) {
         if (v->norm_a)
             v->m->norm_apply(to, from, v->norm_a, v->norm_b, v->a->silu, c);
         else if (!v->a->relu)
@@ -169,6 +170,37 @@ static void conv_1x1(zis_run *run, const zis_conv *v)
     zis_cpu_linear(run, &l);
 }
 
+/* Whether the product of conv_1x1 is all there is to do. */
+static bool is_product(const zis_conv2d_args *a)
+{
+    return a->w->t.dim[2] == 1 && a->stride == 1 && !a->upsample && !a->groups && a->pad == 0 &&
+           a->y.dim[0] == a->x.dim[0] && zis_tensor_dense(&a->x) && zis_tensor_dense(&a->y) &&
+           (!a->add.data || zis_tensor_dense(&a->add)) && !a->more.data &&
+           a->activation == ZIS_ACTIVATION_NONE && (a->scale == 0 || a->scale == 1) &&
+           (a->add_scale == 0 || a->add_scale == 1);
+}
+
+static zis_micro_finish finish_of(const zis_conv2d_args *a)
+{
+    return (zis_micro_finish){
+        .bias = a->bias,
+        .slopes = a->activation == ZIS_ACTIVATION_PRELU ? a->slopes : NULL,
+        .slope = a->activation == ZIS_ACTIVATION_RELU    ? 0
+                 : a->activation == ZIS_ACTIVATION_LEAKY ? a->slope
+                                                         : 1,
+        .scale = a->scale != 0 ? a->scale : 1,
+        .add_scale = a->add_scale != 0 ? a->add_scale : 1,
+    };
+}
+
+zis_micro_finish zis_cpu_conv_finish(const zis_conv *v, int64_t n0)
+{
+    zis_micro_finish f = v->finish;
+    if (f.bias) f.bias += n0;
+    if (f.slopes) f.slopes += n0;
+    return f;
+}
+
 void zis_cpu_conv2d(zis_run *run, const zis_conv2d_args *a)
 {
     zis_arena_mark mark = zis_arena_save(&run->scratch);
@@ -183,8 +215,9 @@ void zis_cpu_conv2d(zis_run *run, const zis_conv2d_args *a)
         .n = a->y.dim[2],
         .k = a->w->t.dim[2],
         .up = a->upsample ? 2 : 1,
+        .finish = finish_of(a),
     };
-    if (v.k == 1 && a->stride == 1 && !a->upsample && !a->groups && a->pad == 0) {
+    if (is_product(a)) {
         conv_1x1(run, &v);
         zis_arena_restore(&run->scratch, mark);
         return;

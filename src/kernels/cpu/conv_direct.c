@@ -46,6 +46,12 @@ static void weight_task(void *arg, int index, int thread)
     }
 }
 
+/* The channels from n0 on of a pixel, or NULL. */
+static const float *channels_at(const zis_tensor *t, int64_t pixel, int64_t n0)
+{
+    return t->data ? (const float *)t->data + pixel * t->stride + n0 : NULL;
+}
+
 static void pixels_task(void *arg, int index, int thread)
 {
     const direct_job *j = arg;
@@ -77,15 +83,11 @@ static void pixels_task(void *arg, int index, int thread)
             .vectors = zis_cpu_vectors(m, n),
         };
         zis_cpu_multiply(m, j->math, &product);
+        zis_micro_finish finish = zis_cpu_conv_finish(v, n0);
         for (int64_t p = 0; p < pixels; p++) {
-            int64_t at = ((j->first + oy) * v->out_w + x0 + p) * v->n + n0;
-            float *y = (float *)a->y.data + at;
-            const float *add = a->add.data ? (const float *)a->add.data + at : NULL;
-            for (int64_t i = 0; i < n; i++) {
-                float s = tile[p * m->nr + i];
-                if (a->bias) s += a->bias[n0 + i];
-                y[i] = add ? s + add[i] : s;
-            }
+            int64_t at = (j->first + oy) * v->out_w + x0 + p;
+            m->finish((float *)a->y.data + at * a->y.stride + n0, tile + p * m->nr,
+                      channels_at(&a->add, at, n0), channels_at(&a->more, at, n0), &finish, n);
         }
     }
 }
@@ -111,7 +113,8 @@ void zis_cpu_conv_direct(zis_run *run, zis_conv *v)
     zis_pool_for(run->pool, (int)j.w.n, weight_task, &j);
     for (j.first = 0; j.first < v->out_h && !zis_run_stopped(run); j.first += OUT_ROWS) {
         j.rows = zis_min64(OUT_ROWS, v->out_h - j.first);
-        zis_cpu_strip_fill(run, v, j.first * stride - v->a->pad, (j.rows - 1) * stride + v->k);
+        zis_cpu_strip_fill(run, v, (j.first + v->a->skip) * stride - v->a->pad,
+                           (j.rows - 1) * stride + v->k);
         zis_pool_for(run->pool, (int)(j.rows * j.blocks_x), pixels_task, &j);
     }
 }

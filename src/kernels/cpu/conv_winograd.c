@@ -82,17 +82,14 @@ static void output_tiles(
     int m = j->w->outputs, py = parity / 2, px = parity % 2;
     int64_t apart = j->parities > 1 ? 2 : 1;
     int64_t rows = v->out_h / apart, cols = v->out_w / apart;
-    zis_micro_wino_out out = {
-        .y = a->y.data,
-        .add = a->add.data,
-        .bias = a->bias ? a->bias + n0 : NULL,
-        .row = apart * v->out_w * v->n,
-        .pixel = apart * v->n,
-    };
+    zis_micro_wino_out out = {.finish = zis_cpu_conv_finish(v, n0)};
     for (int64_t i = 0; i < tiles; i++) {
         int64_t t = first + i;
         int64_t y = (j->first + t / j->tiles_x) * m - py, x = t % j->tiles_x * m - px;
-        out.at = ((apart * y + py) * v->out_w + apart * x + px) * v->n + n0;
+        int64_t row = apart * y + py, col = apart * x + px;
+        out.y = zis_cpu_conv_pixels(&a->y, row, col, apart, n0);
+        out.add = zis_cpu_conv_pixels(&a->add, row, col, apart, n0);
+        out.more = zis_cpu_conv_pixels(&a->more, row, col, apart, n0);
         out.top = clamp(-y, m);
         out.left = clamp(-x, m);
         out.bottom = clamp(rows - y, m);
@@ -142,7 +139,8 @@ static void product_task(void *arg, int index, int thread)
 static zis_micro_wino_kind pick(const zis_conv *v)
 {
     zis_micro_wino_kind best = ZIS_WINO_4;
-    if (v->up == 2 && v->a->pad == 1) return ZIS_WINO_FOLDED;
+    if (v->up == 2 && v->a->pad == 1 && v->a->skip % 2 == 0 && v->out_h % 2 == 0)
+        return ZIS_WINO_FOLDED;
     int64_t least = INT64_MAX;
     for (int k = ZIS_WINO_4; k <= ZIS_WINO_6; k++) {
         const zis_micro_winograd *w = &v->m->winograd[k];
@@ -161,6 +159,7 @@ void zis_cpu_conv_winograd(zis_run *run, zis_conv *v)
     const zis_micro *m = v->m;
     zis_micro_wino_kind kind = pick(v);
     winograd_job j = {.v = v, .w = &m->winograd[kind], .parities = 1};
+    int64_t skip = v->a->skip; /* rows of the input before the first output's */
     int64_t step = j.w->outputs, halo = j.w->points - step;
     int64_t tiles_y = zis_div_up(v->out_h, step);
     j.tiles_x = zis_div_up(v->out_w, step);
@@ -168,7 +167,8 @@ void zis_cpu_conv_winograd(zis_run *run, zis_conv *v)
         /* outputs -1 .. h-1 and 0 .. h-1 of the picture before it is doubled */
         v->up = 1;
         j.parities = 4;
-        tiles_y = zis_div_up(v->h + 1, step);
+        skip /= 2;
+        tiles_y = zis_div_up(v->out_h / 2 + 1, step);
         j.tiles_x = zis_div_up(v->w + 1, step);
     }
     j.planes = j.w->points * j.w->points;
@@ -200,7 +200,7 @@ void zis_cpu_conv_winograd(zis_run *run, zis_conv *v)
         j.tile_rows = zis_min64(tile_rows, tiles_y - j.first);
         if (j.tile_rows <= 0) break;
         j.tiles = j.tile_rows * j.tiles_x;
-        zis_cpu_strip_fill(run, v, j.first * step - v->a->pad, j.tile_rows * step + halo);
+        zis_cpu_strip_fill(run, v, skip + j.first * step - v->a->pad, j.tile_rows * step + halo);
         zis_pool_for(run->pool, (int)zis_div_up(j.tiles, INPUT_TILES), input_task, &j);
         zis_pool_for(run->pool, (int)panels * j.parts, product_task, &j);
     }

@@ -40,13 +40,26 @@ typedef struct zis_micro_gemm {
     bool add;    /* C += instead of C = */
 } zis_micro_gemm;
 
-/* Where a tile of Winograd's outputs goes: pixel (i, j), channel c to y[at + i * row + j * pixel +
- * c] for top <= i < bottom, left <= j < right; the other pixels lie outside the picture. */
-typedef struct zis_micro_wino_out {
-    float *y;
-    const float *add;  /* laid out as y, added; or NULL */
-    const float *bias; /* [n] or NULL */
+/* What becomes of the sums of a convolution (ops.h): with v = sum + bias,
+ * y = (v > 0 ? v : slope * v) * scale + add_scale * add + more. */
+typedef struct zis_micro_finish {
+    const float *bias;   /* [n] or NULL */
+    const float *slopes; /* [n] or NULL: slope for all */
+    float slope;         /* 1: no activation */
+    float scale, add_scale;
+} zis_micro_finish;
+
+/* Pixels somewhere: element (i, j, c) is data[at + i * row + j * pixel + c]. */
+typedef struct zis_micro_pixels {
+    float *data; /* NULL: none */
     int64_t at, row, pixel;
+} zis_micro_pixels;
+
+/* Where a tile of Winograd's outputs goes: pixels (i, j) with top <= i < bottom, left <= j < right;
+ * the other ones lie outside the picture. */
+typedef struct zis_micro_wino_out {
+    zis_micro_pixels y, add, more;
+    zis_micro_finish finish;
     int top, bottom, left, right;
 } zis_micro_wino_out;
 
@@ -155,6 +168,13 @@ typedef struct zis_micro {
     /* sum[c] += x[r][c], sq[c] += x[r][c]^2 over `rows` dense rows of n channels. */
     void (*moments)(double *sum, double *sq, const float *x, int64_t rows, int64_t n);
 
+    /* One pixel of n channels; add and more may be NULL. */
+    void (*finish)(float *y,
+                   const float *sums,
+                   const float *add,
+                   const float *more,
+                   const zis_micro_finish *f,
+                   int64_t n);
     zis_micro_winograd winograd[ZIS_WINO_COUNT];
 } zis_micro;
 

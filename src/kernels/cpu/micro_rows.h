@@ -371,4 +371,4 @@ static void moments(double *sum, double *sq, const float *x, int64_t rows, int64
     .gate_residual = gate_residual, .layer_norm = layer_norm, .norm_rope = norm_rope,              \
     .lane_max = lane_max, .lane_exp = lane_exp, .lane_exp_bf16 = lane_exp_bf16,                    \
     .lane_scale = lane_scale, .exp = exp_rows, .norm_apply = norm_apply, .moments = moments,       \
-    .winograd = WINOGRAD_TABLE
+    .finish = finish, .winograd = WINOGRAD_TABLE

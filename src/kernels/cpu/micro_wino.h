@@ -125,6 +125,64 @@ ALWAYS void wino_input(
     if (c < n) wino_input_lanes(v + c, plane, d + c, row, pixel, n - c, p);
 }
 
+/* Bias and slopes of the lanes from c on, kept in registers for all pixels of a tile. */
+typedef struct finish_lanes {
+    vf bias, slope;
+    bool plain; /* neither activation nor scale */
+} finish_lanes;
+
+ALWAYS vf load_lanes(const float *p, int64_t left)
+{
+    return left >= VL ? load(p) : load_part(p, left, 0);
+}
+
+ALWAYS finish_lanes finish_at(const zis_micro_finish *f, int64_t c, int64_t left)
+{
+    return (finish_lanes){
+        .bias = f->bias ? load_lanes(f->bias + c, left) : (vf){0},
+        .slope = f->slopes ? load_lanes(f->slopes + c, left) : splat(f->slope),
+        .plain = !f->slopes && f->slope == 1 && f->scale == 1,
+    };
+}
+
+ALWAYS void finish_pixel(float *y,
+                         vf sum,
+                         const float *add,
+                         const float *more,
+                         const zis_micro_finish *f,
+                         const finish_lanes *l,
+                         int64_t left)
+{
+    sum += l->bias;
+    if (!l->plain) sum = select_f(sum > 0.0f, sum, sum * l->slope) * f->scale;
+    if (add) sum += load_lanes(add, left) * f->add_scale;
+    if (more) sum += load_lanes(more, left);
+    if (left >= VL)
+        store(y, sum);
+    else
+        store_part(y, sum, left);
+}
+
+static void finish(float *y,
+                   const float *sums,
+                   const float *add,
+                   const float *more,
+                   const zis_micro_finish *f,
+                   int64_t n)
+{
+    for (int64_t c = 0; c < n; c += VL) {
+        finish_lanes l = finish_at(f, c, n - c);
+        finish_pixel(y + c, load_lanes(sums + c, n - c), add ? add + c : NULL,
+                     more ? more + c : NULL, f, &l, n - c);
+    }
+}
+
+/* Channel c of pixel (i, j), or NULL. */
+ALWAYS float *pixel_at(const zis_micro_pixels *p, int64_t i, int64_t j, int64_t c)
+{
+    return p->data ? p->data + p->at + i * p->row + j * p->pixel + c : NULL;
+}
+
 ALWAYS void wino_output(const zis_micro_wino_out *o,
                         const float *m,
                         int64_t plane,
@@ -141,24 +199,15 @@ ALWAYS void wino_output(const zis_micro_wino_out *o,
             wino_a(out, in, p, outputs);
             for (int i = 0; i < outputs; i++) t[i * p + j] = out[i];
         }
-        vf b = !o->bias     ? (vf){0}
-               : left >= VL ? load(o->bias + c)
-                            : load_part(o->bias + c, left, 0);
+        finish_lanes l = finish_at(&o->finish, c, left);
         for (int i = 0; i < outputs; i++) {
             if (i < o->top || i >= o->bottom) continue;
             vf out[8];
             wino_a(out, t + i * p, p, outputs);
             for (int j = 0; j < outputs; j++) {
                 if (j < o->left || j >= o->right) continue;
-                int64_t at = o->at + i * o->row + j * o->pixel + c;
-                vf sum = out[j] + b;
-                if (left >= VL) {
-                    if (o->add) sum += load(o->add + at);
-                    store(o->y + at, sum);
-                } else {
-                    if (o->add) sum += load_part(o->add + at, left, 0);
-                    store_part(o->y + at, sum, left);
-                }
+                finish_pixel(pixel_at(&o->y, i, j, c), out[j], pixel_at(&o->add, i, j, c),
+                             pixel_at(&o->more, i, j, c), &o->finish, &l, left);
             }
         }
     }

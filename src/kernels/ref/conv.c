@@ -7,6 +7,27 @@ typedef struct job {
     const float *w; /* [N, k, k, C] */
 } job;
 
+static double act(const zis_conv2d_args *a, int64_t n, double v)
+{
+    switch (a->activation) {
+    case ZIS_ACTIVATION_NONE:
+        return v;
+    case ZIS_ACTIVATION_RELU:
+        return v > 0 ? v : 0 * v; /* NaN stays NaN */
+    case ZIS_ACTIVATION_LEAKY:
+        return v > 0 ? v : (double)a->slope * v;
+    case ZIS_ACTIVATION_PRELU:
+        return v > 0 ? v : (double)a->slopes[n] * v;
+    }
+    return v;
+}
+
+/* Element n of pixel (i, x). */
+static double residual(const zis_tensor *t, int64_t i, int64_t x, int64_t n)
+{
+    return (double)((const float *)t->data)[(i * t->dim[1] + x) * t->stride + n];
+}
+
 /* One row of output pixels. */
 static void row(void *arg, int i, int thread)
 {
@@ -17,18 +38,20 @@ static void row(void *arg, int i, int thread)
     (void)thread;
     for (int64_t x = 0; x < a->y.dim[1]; x++)
         for (int64_t n = 0; n < a->y.dim[2]; n++) {
-            int64_t at = ((int64_t)i * a->y.dim[1] + x) * a->y.dim[2] + n;
             double s = a->bias ? (double)a->bias[n] : 0;
-            if (a->add.data) s += (double)((const float *)a->add.data)[at];
             for (int64_t dy = 0; dy < k; dy++)
                 for (int64_t dx = 0; dx < k; dx++) {
-                    int64_t py = (int64_t)i * a->stride + dy - a->pad;
+                    int64_t py = ((int64_t)i + a->skip) * a->stride + dy - a->pad;
                     int64_t px = x * a->stride + dx - a->pad;
                     if (py < 0 || py >= h || px < 0 || px >= w) continue;
                     const float *u = j->u + (py / up * a->x.dim[1] + px / up) * c;
                     s += zis_ref_dot(u, j->w + ((n * k + dy) * k + dx) * c, c);
                 }
-            ((float *)a->y.data)[at] = (float)s;
+            s = act(a, n, s) * (a->scale != 0 ? (double)a->scale : 1);
+            if (a->add.data)
+                s += residual(&a->add, i, x, n) * (a->add_scale != 0 ? (double)a->add_scale : 1);
+            if (a->more.data) s += residual(&a->more, i, x, n);
+            ((float *)a->y.data)[((int64_t)i * a->y.dim[1] + x) * a->y.stride + n] = (float)s;
         }
 }
 
@@ -41,15 +64,16 @@ void zis_ref_conv2d(zis_run *run, const zis_conv2d_args *a)
     zis_tensor w = zis_run_alloc_3d(run, ZIS_DTYPE_F32, n, kk, c);
     if (!run->dry && !run->status) {
         float *pu = u.data, *pw = w.data;
-        const float *px = a->x.data;
         if (a->groups) {
             zis_group_norm_args norm = {u,      a->x,    a->norm_w, a->norm_b, a->groups,
                                         a->eps, a->silu, a->relu,   {0}};
             zis_ref_group_norm(run, &norm);
-            px = pu;
+        } else {
+            for (int64_t i = 0; i < zis_tensor_rows(&u); i++)
+                for (int64_t j = 0; j < c; j++) pu[i * c + j] = zis_ref_row(&a->x, i)[j];
         }
         for (int64_t i = 0; i < zis_tensor_count(&u); i++) {
-            float v = a->relu ? (float)zis_ref_relu((double)px[i]) : px[i];
+            float v = a->relu ? (float)zis_ref_relu((double)pu[i]) : pu[i];
             pu[i] = zis_ref_round(v, round);
         }
         for (int64_t i = 0; i < n; i++)

@@ -583,6 +583,82 @@ static void test_conv(bench *b)
     conv_case(b, 8, 8, 150, 64, 3, 1, false, 3, true, ZIS_DTYPE_BF16);
 }
 
+/* Pixels a gap apart: a slice of the channels of a wider picture. */
+static zis_tensor slice(bench *b, int64_t h, int64_t w, int64_t c, int64_t gap, bool random)
+{
+    zis_tensor t = matrix(b, h * w, c, gap, random);
+    zis_tensor s = zis_tensor_3d(t.data, ZIS_DTYPE_F32, h, w, c);
+    s.stride = t.stride;
+    return s;
+}
+
+/* What stands behind the sums: activation, scales, residuals, some rows only, through views. */
+static void conv_ends_case(bench *b,
+                           int64_t h,
+                           int64_t w,
+                           int64_t c,
+                           int64_t n,
+                           int k,
+                           bool upsample,
+                           int skip,
+                           int64_t rows,
+                           zis_activation activation,
+                           bool in_place)
+{
+    zis_weight wt = weight(b, n, c * k * k, ZIS_DTYPE_F32, 1.5f / sqrtf((float)(c * k * k)));
+    wt.t = zis_tensor_4d(wt.t.data, ZIS_DTYPE_F32, n, c, k, k);
+    int64_t ow = upsample ? 2 * w : w;
+    zis_conv2d_args a = {.y = slice(b, rows, ow, n, 3, in_place),
+                         .x = slice(b, h, w, c, 5, true),
+                         .w = &wt,
+                         .bias = vector(b, n, 0),
+                         .activation = activation,
+                         .slope = 0.2f,
+                         .slopes = vector(b, n, 0.5f),
+                         .scale = 0.25f,
+                         .add = slice(b, rows, ow, n, 1, true),
+                         .add_scale = -0.5f,
+                         .more = slice(b, rows, ow, n, 0, true),
+                         .stride = 1,
+                         .skip = skip,
+                         .pad = k / 2,
+                         .upsample = upsample};
+    if (activation == ZIS_ACTIVATION_RELU) a.scale = 0; /* 1 */
+    if (activation == ZIS_ACTIVATION_PRELU) a.add = (zis_tensor){0};
+    if (activation == ZIS_ACTIVATION_NONE) a.more = (zis_tensor){0};
+    zis_conv2d_args r = a;
+    r.y = clone(b, &a.y);
+    if (in_place) {
+        a.add = a.y;
+        r.add = r.y;
+    }
+    RUN(b, conv2d, &a, &r);
+    char what[120];
+    snprintf(what, sizeof what, "conv %dx%d %d->%d k%d up%d rows %d+%d activation %d", (int)h,
+             (int)w, (int)c, (int)n, k, upsample, skip, (int)rows, (int)activation);
+    compare(b, what, &a.y, &r.y, b->math == ZIS_DTYPE_BF16 ? 8e-3 : 1e-5);
+    done(b);
+}
+
+static void test_conv_ends(bench *b)
+{
+    static const zis_activation kinds[] = {ZIS_ACTIVATION_NONE, ZIS_ACTIVATION_RELU,
+                                           ZIS_ACTIVATION_LEAKY, ZIS_ACTIVATION_PRELU};
+    for (int i = 0; i < 4; i++) {
+        conv_ends_case(b, 1, 1, 8, 5, 3, false, 0, 1, kinds[i], false);
+        conv_ends_case(b, 1, 20, 33, 40, 3, false, 0, 1, kinds[i], true);
+        conv_ends_case(b, 20, 1, 64, 32, 3, false, 3, 15, kinds[i], false);
+        conv_ends_case(b, 25, 31, 24, 33, 3, false, 5, 13, kinds[i], true);
+        conv_ends_case(b, 9, 11, 3, 35, 3, false, 2, 7, kinds[i], false);
+        conv_ends_case(b, 9, 11, 6, 17, 1, false, 4, 5, kinds[i], false);
+        conv_ends_case(b, 9, 13, 16, 20, 3, true, 4, 6, kinds[i], false);
+        conv_ends_case(b, 9, 13, 16, 20, 3, true, 3, 15, kinds[i], true);
+        conv_ends_case(b, 9, 13, 16, 20, 3, true, 2, 7, kinds[i], false);
+    }
+    /* many tiles, several pieces of the channels */
+    conv_ends_case(b, 44, 61, 150, 33, 3, false, 1, 43, ZIS_ACTIVATION_LEAKY, false);
+}
+
 static void test_group_norm(bench *b)
 {
     for (int i = 0; i < 8; i++) {
@@ -681,6 +757,7 @@ static const named tests[] = {
     {"conv", test_conv},     {"group_norm", test_group_norm},
     {"small", test_small},   {"conv_kinds", test_conv_kinds},
     {"window", test_window}, {"deltas", test_deltas},
+    {"conv_ends", test_conv_ends},
 };
 
 static void run_all(void **state)

@@ -315,6 +315,42 @@ static void test_conv_norm_prologue_and_1x1(void **state)
     ASSERT_NEAR(y, silu(-1) + 2 * silu(7), silu(1) + 2 * silu(7));
 }
 
+/* Two channels of a picture of two pixels to the channels beside them: w turns (a, b) into (a, -b).
+ */
+static void test_conv_ends(void **state)
+{
+    (void)state;
+    float x[] = {1, 2, 0, 0, -3, 4, 0, 0}, w[] = {1, 0, 0, -1}, slopes[] = {0.5f, 0.25f};
+    float add[] = {100, 100, 100, 100}, more[] = {1000, 2000, 3000, 4000};
+    zis_weight k = {.t = zis_tensor_4d(w, ZIS_DTYPE_F32, 2, 2, 1, 1)};
+    zis_conv2d_args a = {
+        .y = cube(x + 2, 2, 1, 2),
+        .x = cube(x, 2, 1, 2),
+        .w = &k,
+        .stride = 1,
+        .slopes = slopes,
+        .slope = 0.5f,
+        .activation = ZIS_ACTIVATION_PRELU,
+    };
+    a.y.stride = a.x.stride = 4;
+    zis_conv2d(&run, &a);
+    ASSERT_NEAR(x, 1, 2, 1, -0.5, -3, 4, -1.5, -1);
+    a.activation = ZIS_ACTIVATION_LEAKY;
+    a.scale = 2;
+    a.add = cube(add, 2, 1, 2);
+    a.add_scale = 0.5f;
+    a.more = cube(more, 2, 1, 2);
+    zis_conv2d(&run, &a);
+    ASSERT_NEAR(x, 1, 2, 1052, 2048, -3, 4, 3047, 4046);
+    a.activation = ZIS_ACTIVATION_RELU;
+    a.scale = 0;
+    a.add = a.more = (zis_tensor){0};
+    a.skip = 1; /* the lower pixel alone, into the upper one's place */
+    a.y.dim[0] = 1;
+    zis_conv2d(&run, &a);
+    ASSERT_NEAR(x, 1, 2, 0, 0, -3, 4, 3047, 4046);
+}
+
 /* ---- runs ---- */
 
 static void test_first_failure_sticks(void **state)
@@ -490,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_planes),
         cmocka_unit_test(test_group_norm),
         cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_conv_ends),
         cmocka_unit_test(test_conv_norm_prologue_and_1x1),
         cmocka_unit_test(test_first_failure_sticks),
         cmocka_unit_test(test_cancel),
