@@ -117,7 +117,9 @@ static zis_status measure_picture(bench *b, zis_error *err)
     add_time(b, EMBED, made.seconds[ZIS_STAGE_EMBED]);
     add_time(b, DECODE, made.seconds[ZIS_STAGE_DECODE]);
     const zis_draw_plan *p = &made.plan;
-    const int stage_of[ZIS_STAGE_COUNT] = {TEXT, EMBED, STEP, DECODE};
+    const int stage_of[ZIS_STAGE_COUNT] = {
+        [ZIS_STAGE_TEXT] = TEXT,   [ZIS_STAGE_ENCODE] = ENCODE, [ZIS_STAGE_CONTROL] = ENCODE,
+        [ZIS_STAGE_EMBED] = EMBED, [ZIS_STAGE_DENOISE] = STEP,  [ZIS_STAGE_DECODE] = DECODE};
     b->stages[TOTAL].flops = b->stages[TOTAL].bytes = 0;
     for (int i = 0; i < ZIS_STAGE_COUNT; i++) {
         double each = i == ZIS_STAGE_DENOISE ? 1.0 / b->request.steps : 1;

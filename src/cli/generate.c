@@ -175,7 +175,8 @@ static zis_status read_pictures(generate *g, zis_error *err)
         zis_image *picture = NULL;
         if (!names[i]) continue;
         st = zis_picture_read(&picture, names[i], err);
-        if (!st) st = zis_picture_to_rgb(&picture, err);
+        /* a mask may lie in alpha */
+        if (!st && i != ZIS_PICTURE_MASK) st = zis_picture_to_rgb(&picture, err);
         if (st)
             zis_image_destroy(&picture);
         else

@@ -20,6 +20,8 @@ static const char *label(const char *stage)
     static const char *const labels[][2] = {
         {"load", "loading"},
         {"text", "reading the prompt"},
+        {"encode", "reading the picture"},
+        {"control", "reading the control picture"},
         {"denoise", "denoising"},
         {"decode", "decoding"},
     };

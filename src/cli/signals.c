@@ -26,8 +26,7 @@ static void on_bus_error(int number)
     static const char text[] = "zis: a file of the model was cut short or its disk failed while it "
                                "was in use; download it again\n";
     (void)number;
-    while (atomic_exchange(&bus_error, true))
-        pause();
+    while (atomic_exchange(&bus_error, true)) pause();
     ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
     (void)n;
     _exit(1);

@@ -350,6 +350,13 @@ bool zis_check_guide(zis_run *run, const zis_guide_args *a)
            element(run, op, "neg", &a->y, &a->neg);
 }
 
+bool zis_check_mix(zis_run *run, const zis_mix_args *a)
+{
+    const char *op = "mix";
+    return element(run, op, "y", &a->y, &a->y) && element(run, op, "x", &a->y, &a->x) &&
+           element(run, op, "z", &a->y, &a->z) && element(run, op, "m", &a->y, &a->m);
+}
+
 static bool planes_and_pixels(zis_run *run,
                               const char *op,
                               const zis_tensor *y,

@@ -205,6 +205,16 @@ typedef struct zis_guide_args {
     float s;
 } zis_guide_args;
 
+/* ---- mix: y = (1 - m) * x + m * z, element by element, each product rounded: where m is 1 it is
+ * z, where m is 0 it is x ------------------------------------------------------------------------
+ */
+typedef struct zis_mix_args {
+    zis_tensor y; /* may be x or z */
+    zis_tensor x;
+    zis_tensor z;
+    zis_tensor m;
+} zis_mix_args;
+
 /* ---- planes_to_pixels: y[i, j, c] = x[c, i, j] * mul + add; pixels_to_planes: the inverse order -
  */
 typedef struct zis_planes_args {
@@ -306,6 +316,7 @@ typedef struct zis_bilinear_args {
     X(unary, zis_unary_args)                                                                       \
     X(affine, zis_affine_args)                                                                     \
     X(guide, zis_guide_args)                                                                       \
+    X(mix, zis_mix_args)                                                                           \
     X(planes_to_pixels, zis_planes_args)                                                           \
     X(pixels_to_planes, zis_planes_args)                                                           \
     X(group_norm, zis_group_norm_args)                                                             \

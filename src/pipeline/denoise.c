@@ -19,7 +19,8 @@ typedef struct loop {
     bool shared;     /* both passes have the same size */
     zis_tensor v[2]; /* [C, h, w] velocities */
     zis_sampler_step step;
-    float *x0, *velocity; /* [C, h, w] on the host, for previews; or NULL */
+    zis_tensor x0, mask, back;  /* [C, h, w] of inpainting, or no data: back is (z - x0) / sigma */
+    float *estimate, *velocity; /* [C, h, w] on the host, for previews; or NULL */
     /* for the progress within a step */
     const zis_denoise_args *args;
     int index, pass;
@@ -29,7 +30,7 @@ typedef struct loop {
 static void on_block(void *arg, zis_run *run, const char *name, const zis_tensor *t)
 {
     const loop *l = arg;
-    const char *dot = strrchr(name, '.');
+    const char *dot = strncmp(name, "layers.", 7) == 0 ? strchr(name, '.') : NULL;
     double layers = (double)zis_zimage_get_config(l->args->model)->layers;
     (void)run;
     (void)t;
@@ -58,6 +59,21 @@ static zis_status make_pass(loop *l, zis_run *run, const zis_denoise_args *a, in
     return zis_zimage_size_make(a->model, run, a->h, a->w, &l->prompt[i], &l->size[i], err);
 }
 
+/* One mask for all channels. */
+static void upload_mask(loop *l, zis_run *run, const zis_denoise_args *a)
+{
+    int64_t channels = l->step.z.dim[0];
+    l->x0 = zis_run_alloc_3d(run, ZIS_DTYPE_F32, channels, a->h, a->w);
+    l->mask = zis_run_alloc_3d(run, ZIS_DTYPE_F32, channels, a->h, a->w);
+    l->back = zis_run_alloc_3d(run, ZIS_DTYPE_F32, channels, a->h, a->w);
+    zis_run_upload(run, &l->x0, a->x0);
+    zis_tensor rows = zis_tensor_reshape_2d(&l->mask, channels * a->h, a->w);
+    for (int64_t c = 0; c < channels; c++) {
+        zis_tensor plane = zis_tensor_row_slice(&rows, c * a->h, a->h);
+        zis_run_upload(run, &plane, a->mask);
+    }
+}
+
 static zis_status prepare(loop *l, zis_run *run, const zis_denoise_args *a, zis_error *err)
 {
     const zis_sampler *sampler = zis_sampler_at(a->sampler);
@@ -76,6 +92,7 @@ static zis_status prepare(loop *l, zis_run *run, const zis_denoise_args *a, zis_
     for (int i = 0; i < sampler->keeps; i++)
         l->step.keep[i] = zis_run_alloc_3d(run, ZIS_DTYPE_F32, channels, a->h, a->w);
     l->step.v = l->v[0];
+    if (a->masked) upload_mask(l, run, a);
     return zis_run_status(run, err);
 }
 
@@ -110,23 +127,32 @@ static zis_status evaluate(loop *l, zis_run *run, const zis_denoise_args *a, int
     return st;
 }
 
+/* The velocity of what is kept leads straight to x0. At sigma 0 nothing moves any more. */
+static void keep_masked(loop *l, zis_run *run, float sigma)
+{
+    if (!l->mask.data || sigma == 0) return;
+    zis_affine(run, &(zis_affine_args){.y = l->back, .x = l->step.z, .z = l->x0, .a = 1, .b = -1});
+    zis_affine(run, &(zis_affine_args){.y = l->back, .x = l->back, .a = 1 / sigma});
+    zis_mix(run, &(zis_mix_args){.y = l->v[0], .x = l->back, .z = l->v[0], .m = l->mask});
+}
+
 /* The estimate leaves the device at a step's end alone, where nothing is enqueued behind it. */
 static void show(loop *l, zis_run *run, const zis_denoise_args *a, int i)
 {
     size_t n = (size_t)zis_tensor_count(&l->step.z);
-    zis_run_download(run, l->x0, &l->step.z);
+    zis_run_download(run, l->estimate, &l->step.z);
     zis_run_download(run, l->velocity, &l->v[0]);
     if (zis_run_stopped(run)) return;
-    for (size_t k = 0; k < n; k++) l->x0[k] -= a->sigmas[i] * l->velocity[k];
-    a->preview(a->arg, i + 1, l->x0);
+    for (size_t k = 0; k < n; k++) l->estimate[k] -= a->sigmas[i] * l->velocity[k];
+    a->preview(a->arg, i + 1, l->estimate);
 }
 
 static zis_status make_room_to_show(loop *l, zis_error *err)
 {
     size_t n = (size_t)zis_tensor_count(&l->step.z);
-    l->x0 = zis_mem_alloc(n, sizeof *l->x0);
+    l->estimate = zis_mem_alloc(n, sizeof *l->estimate);
     l->velocity = zis_mem_alloc(n, sizeof *l->velocity);
-    return l->x0 && l->velocity ? ZIS_OK : zis_fail_nomem(err, "the preview");
+    return l->estimate && l->velocity ? ZIS_OK : zis_fail_nomem(err, "the preview");
 }
 
 static zis_status take_step(loop *l, zis_run *run, const zis_denoise_args *a, int i, zis_error *err)
@@ -136,7 +162,8 @@ static zis_status take_step(loop *l, zis_run *run, const zis_denoise_args *a, in
     if (l->passes == 2)
         zis_guide(run,
                   &(zis_guide_args){.y = l->v[0], .pos = l->v[0], .neg = l->v[1], .s = a->cfg});
-    if (l->x0 && i + 1 < a->steps) show(l, run, a, i);
+    keep_masked(l, run, a->sigmas[i]);
+    if (l->estimate && i + 1 < a->steps) show(l, run, a, i);
     l->step.index = i;
     l->step.sigma = a->sigmas[i];
     l->step.next = i + 1 < a->steps ? a->sigmas[i + 1] : 0.0f;
@@ -176,7 +203,7 @@ zis_status zis_denoise_run(
     zis_run_download(run, latents, &l.step.z);
     st = zis_run_status(run, err);
 out:
-    free(l.x0);
+    free(l.estimate);
     free(l.velocity);
     run->resident = NULL;
     zis_arena_restore(&run->scratch, mark);

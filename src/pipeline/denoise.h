@@ -25,6 +25,11 @@ typedef struct zis_denoise_args {
     int steps;
     int sampler; /* zis_sampler_id */
     float cfg;
+    /* Inpainting: the picture's scaled latents [C, h, w], and the part that is painted anew [h, w],
+     * 0 (kept) to 1. What is kept ends at x0 (scheduler.md 6). */
+    bool masked;
+    const float *x0; /* not read by a dry run, like mask */
+    const float *mask;
     /* After each block: so many steps are done (0: all is prepared); may be NULL. */
     void (*progress)(void *arg, double done);
     /* With each evaluation but the last: the clean picture as it looks now, x0 = z - sigma v

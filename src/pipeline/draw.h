@@ -1,6 +1,9 @@
-/* draw.h - text to picture, one at a time: the steps in order.
+/* draw.h - a request becomes a picture, one at a time: the stages in order.
  *
  *     prompt -> ids -> features (kept for the same prompt) -> noise -> steps -> decode -> 8 bits
+ *     picture to start from, mask -> latents (kept for the same picture) --^
+ *
+ * The pixels that a mask keeps are the picture's own in the result, bit for bit.
  *
  * Everything is planned by dry runs of the same code before any work: scratch is taken once, for
  * the largest stage, and nothing is allocated inside a step.
@@ -13,7 +16,9 @@
 #define ZIS_PIPELINE_DRAW_H
 
 #include "kernels/run.h"
+#include "pipeline/encoded.h"
 #include "pipeline/features.h"
+#include "pipeline/inputs.h"
 #include "pipeline/model.h"
 #include "pipeline/request.h"
 #include "tensor/image.h"
@@ -21,13 +26,15 @@
 /* Stages in their order; also the rows of a plan. */
 typedef enum zis_stage {
     ZIS_STAGE_TEXT,    /* text encoder, both prompts */
+    ZIS_STAGE_ENCODE,  /* picture to start from, to latents */
+    ZIS_STAGE_CONTROL, /* control picture, to latents */
     ZIS_STAGE_EMBED,   /* times, caption refiner, positions: once a picture */
     ZIS_STAGE_DENOISE, /* all steps */
     ZIS_STAGE_DECODE,
     ZIS_STAGE_COUNT
 } zis_stage;
 
-const char *zis_stage_name(zis_stage stage); /* "text", "embed", "denoise", "decode" */
+const char *zis_stage_name(zis_stage stage); /* "text", "encode", ... */
 
 typedef struct zis_progress {
     zis_stage stage;
@@ -52,6 +59,7 @@ typedef struct zis_draw_plan {
     double bytes[ZIS_STAGE_COUNT];   /* of weights read */
     size_t scratch_most;             /* what is reserved */
     int width, height;               /* padded to the grid */
+    int steps;                       /* that are run */
 } zis_draw_plan;
 
 enum {
@@ -60,9 +68,11 @@ enum {
 };
 
 typedef struct zis_draw_job {
-    const zis_model *model;      /* tokenizer, text encoder, transformer, VAE */
-    const zis_request *request;  /* complete and checked; seed >= 0; batch is not looked at */
-    zis_features *features;      /* kept prompts, or NULL */
+    const zis_model *model;     /* tokenizer, text encoder, transformer, VAE */
+    const zis_request *request; /* complete and checked; seed >= 0; batch is not looked at */
+    zis_features *features;     /* kept prompts, or NULL */
+    const zis_inputs *inputs;   /* made of this request, or NULL: made here, without preprocessor */
+    zis_encoded *encoded;       /* kept pictures, or NULL */
     const zis_draw_hooks *hooks; /* or NULL */
     unsigned keep;               /* ZIS_KEEP_... */
 } zis_draw_job;

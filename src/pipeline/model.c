@@ -38,7 +38,7 @@ static zis_status open_handle(zis_model_part kind, handle *out, const char *path
     case ZIS_PART_TEXT_ENCODER:
         return zis_qwen3_open(&out->text_encoder, path, err);
     case ZIS_PART_VAE:
-        return zis_vae_open(&out->vae, path, ZIS_VAE_DECODER, err);
+        return zis_vae_open(&out->vae, path, ZIS_VAE_WHAT_IS_THERE, err);
     default:
         return zis_tokenizer_open(&out->tokenizer, path, err);
     }

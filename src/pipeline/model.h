@@ -62,7 +62,7 @@ typedef struct zis_model {
     zis_tokenizer *tokenizer;
     zis_qwen3 *text_encoder;
     zis_zimage *transformer;
-    zis_vae *vae; /* decoder */
+    zis_vae *vae; /* decoder, and encoder where the file has one */
     /* of zis_model_open: */
     zis_model_store *store;
     bool own_store;

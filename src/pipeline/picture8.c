@@ -44,3 +44,33 @@ zis_status zis_picture8_from_planes(zis_image *out,
                      "and check the weights");
     return st;
 }
+
+void zis_picture8_to_planes(
+    float *planes, int height, int width, const zis_image *image, const zis_image *mask)
+{
+    const float scale = (float)(2.0 / 255.0);
+    size_t area = (size_t)height * (size_t)width;
+    for (int y = 0; y < height; y++) {
+        for (int x = 0; x < width; x++) {
+            float *to = planes + (size_t)y * (size_t)width + x;
+            bool inside = image && y < image->height && x < image->width;
+            size_t row = image ? (size_t)(y < image->height ? y : image->height - 1) : 0;
+            size_t col = image ? (size_t)(x < image->width ? x : image->width - 1) : 0;
+            size_t at = image ? row * (size_t)image->width + col : 0;
+            /* what lies outside belongs to what is kept */
+            bool grey = !image || (mask && inside && mask->data[at] >= 128);
+            for (size_t c = 0; c < 3; c++)
+                to[c * area] = grey ? 0.0f : (float)image->data[3 * at + c] * scale - 1.0f;
+        }
+    }
+}
+
+void zis_picture8_keep(zis_image *out, const zis_image *old, const zis_image *mask)
+{
+    size_t n = (size_t)out->width * (size_t)out->height;
+    for (size_t i = 0; i < n; i++) {
+        int m = mask->data[i];
+        for (size_t c = 3 * i; c < 3 * i + 3; c++)
+            out->data[c] = (uint8_t)((old->data[c] * (255 - m) + out->data[c] * m + 127) / 255);
+    }
+}

@@ -14,4 +14,14 @@ ZIS_MUST_USE zis_status zis_picture8_from_planes(zis_image *out,
                                                  const zis_tensor *planes,
                                                  zis_error *err);
 
+/* The way in: planes [3, H, W] on the host from an RGB picture of at most that size, v * 2/255 - 1
+ * with 2/255 in float32; it grows to the right and the bottom by repeating its edge. Where the mask
+ * (1 channel, of the picture's size; NULL: nowhere) is 128 or more, and image NULL everywhere, the
+ * planes are 0, which is mid grey. */
+void zis_picture8_to_planes(
+    float *planes, int height, int width, const zis_image *image, const zis_image *mask);
+/* The kept pixels of a masked picture, as they were: out = old + (out - old) * mask / 255, rounded
+ * to nearest. All of one size; mask has 1 channel, the others 3. */
+void zis_picture8_keep(zis_image *out, const zis_image *old, const zis_image *mask);
+
 #endif

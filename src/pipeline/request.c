@@ -43,7 +43,8 @@ bool zis_request_given(const zis_request *r, const zis_field *f)
 
 bool zis_request_matters(const zis_request *r, const zis_field *f)
 {
-    bool there = !f->pictures;
+    /* a ControlNet may also follow a masked picture alone */
+    bool there = !f->pictures || (f->pictures >> ZIS_PICTURE_CONTROL & 1 && r->control_net);
     for (int i = 0; i < ZIS_PICTURE_COUNT; i++)
         there = there || (r->picture[i] && (f->pictures >> i & 1));
     return there;

@@ -21,7 +21,6 @@ static const char *const math_names[] = {"auto", "f32", "bf16", NULL};
 #define RES ZIS_FIELD_RESULT
 #define BENCH ZIS_FIELD_BENCH
 #define INIT (1u << ZIS_PICTURE_INIT)
-#define MASK (1u << ZIS_PICTURE_MASK)
 #define CONTROL (1u << ZIS_PICTURE_CONTROL)
 
 static const zis_field fields[] = {
@@ -274,7 +273,7 @@ static const zis_field fields[] = {
      .a1111 = "ControlNet",
      .help = "Z-Image ControlNet file (default: the one that fits the model)",
      .where = GEN | REC | BENCH,
-     .pictures = CONTROL | MASK},
+     .pictures = CONTROL},
     {.name = "control_strength",
      .flags = "control-strength",
      .type = ZIS_FIELD_REAL,
@@ -287,7 +286,7 @@ static const zis_field fields[] = {
      .a1111 = "Control strength",
      .help = "weight of the ControlNet's hints",
      .where = GEN | REC | HTTP,
-     .pictures = CONTROL | MASK},
+     .pictures = CONTROL},
     {.name = "control_start",
      .flags = "control-start",
      .type = ZIS_FIELD_REAL,
@@ -300,7 +299,7 @@ static const zis_field fields[] = {
      .a1111 = "Control start",
      .help = "fraction of the steps before which nothing is controlled",
      .where = GEN | REC | HTTP,
-     .pictures = CONTROL | MASK},
+     .pictures = CONTROL},
     {.name = "control_end",
      .flags = "control-end",
      .type = ZIS_FIELD_REAL,
@@ -313,7 +312,7 @@ static const zis_field fields[] = {
      .a1111 = "Control end",
      .help = "fraction of the steps behind which nothing is controlled",
      .where = GEN | REC | HTTP,
-     .pictures = CONTROL | MASK},
+     .pictures = CONTROL},
 };
 
 #define N_FIELDS (sizeof fields / sizeof fields[0])

@@ -27,6 +27,13 @@ void zis_schedule_sigmas(float *sigmas, int steps, double strength, double shift
     }
 }
 
+int zis_schedule_skip(int steps, double strength)
+{
+    double kept = steps * strength;
+    if (kept > steps) kept = steps;
+    return (int)(steps - kept);
+}
+
 void zis_schedule_taus(float *taus, const float *sigmas, int steps)
 {
     for (int i = 0; i < steps; i++) {

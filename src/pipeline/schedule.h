@@ -9,6 +9,10 @@
  * them, so the values are its own, bit for bit. steps >= 1, 0 <= strength <= 1, shift > 0. */
 void zis_schedule_sigmas(float *sigmas, int steps, double strength, double shift);
 
+/* How many of the steps of the whole schedule (strength 1) diffusers leaves out in image to image;
+ * all of them at strength 0. */
+int zis_schedule_skip(int steps, double strength);
+
 /* taus[i] = 1000 - 1000 * sigma: the time that the transformer is given (scheduler.md 3, without
  * the roundings to bfloat16). May be done in place. */
 void zis_schedule_taus(float *taus, const float *sigmas, int steps);

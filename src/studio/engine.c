@@ -5,7 +5,9 @@
 #include "base/os.h"
 #include "kernels/run.h"
 #include "pipeline/draw.h"
+#include "pipeline/encoded.h"
 #include "pipeline/features.h"
+#include "pipeline/inputs.h"
 #include "pipeline/model.h"
 #include "pipeline/recipe.h"
 
@@ -13,6 +15,7 @@
 #include <string.h>
 
 #define FEATURES_ROOM 16
+#define ENCODED_ROOM 8
 
 /* A model that is loaded, by the names it was asked for. */
 typedef struct loaded {
@@ -27,6 +30,8 @@ struct zis_engine {
     bool has_run;
     zis_model_store *store;
     zis_features *features;
+    zis_encoded *encoded;
+    zis_preprocess *preprocess;
     loaded *models;
     size_t n_models;
 };
@@ -37,6 +42,7 @@ typedef struct job {
     const zis_engine_hooks *hooks;
     zis_engine_result *out;
     zis_model *model;
+    zis_inputs inputs;
     int picture;
 } job;
 
@@ -59,6 +65,8 @@ zis_status zis_engine_create(zis_engine **out, const zis_engine_options *o, zis_
     zis_status st = zis_pool_create(&e->pool, o->threads, err);
     if (!st) st = zis_model_store_create(&e->store, err);
     if (!st) st = zis_features_create(&e->features, FEATURES_ROOM, err);
+    if (!st) st = zis_encoded_create(&e->encoded, ENCODED_ROOM, err);
+    if (!st) st = zis_preprocess_create(&e->preprocess, err);
     if (st)
         zis_engine_destroy(&e);
     else
@@ -77,6 +85,8 @@ void zis_engine_destroy(zis_engine **engine)
     }
     free(e->models);
     zis_features_destroy(&e->features);
+    zis_encoded_destroy(&e->encoded);
+    zis_preprocess_destroy(&e->preprocess);
     zis_model_store_destroy(&e->store);
     zis_pool_destroy(&e->pool);
     free(e);
@@ -245,10 +255,18 @@ static zis_status make_picture(job *j, zis_error *err)
     zis_draw_hooks hooks = {.arg = j, .progress = on_progress};
     if (j->hooks->preview) hooks.preview = on_preview;
     zis_draw_job work = {
-        .model = j->model, .request = &one, .features = j->e->features, .hooks = &hooks};
+        .model = j->model,
+        .request = &one,
+        .features = j->e->features,
+        .inputs = &j->inputs,
+        .encoded = j->e->encoded,
+        .hooks = &hooks,
+    };
     zis_status st = zis_draw_run(&work, &j->e->run, &made, err);
     if (st) return st;
     out->seconds[ZIS_ENGINE_TEXT] += made.seconds[ZIS_STAGE_TEXT];
+    out->seconds[ZIS_ENGINE_ENCODE] += made.seconds[ZIS_STAGE_ENCODE];
+    out->seconds[ZIS_ENGINE_CONTROL] += made.seconds[ZIS_STAGE_CONTROL];
     out->seconds[ZIS_ENGINE_DENOISE] +=
         made.seconds[ZIS_STAGE_EMBED] + made.seconds[ZIS_STAGE_DENOISE];
     out->seconds[ZIS_ENGINE_DECODE] += made.seconds[ZIS_STAGE_DECODE];
@@ -275,7 +293,8 @@ static zis_status prepare(job *j, const zis_request *request, zis_error *err)
     if (st) return st;
     zis_request_defaults_apply(r, &j->model->set.defaults);
     if (r->seed < 0) r->seed = zis_os_random();
-    st = zis_request_check(r, err);
+    st = zis_inputs_settle_size(r, err);
+    if (!st) st = zis_request_check(r, err);
     if (!st) st = settle_model_name(r, j->model, err);
     if (st) return st;
     bool bf16 = j->e->run.math == ZIS_DTYPE_BF16;
@@ -292,6 +311,16 @@ static zis_status prepare(job *j, const zis_request *request, zis_error *err)
     return ZIS_OK;
 }
 
+/* Cuts the pictures to size, and makes the control map. */
+static zis_status prepare_inputs(job *j, zis_error *err)
+{
+    double start = zis_os_now();
+    const zis_request *r = &j->out->request;
+    zis_status st = zis_inputs_make(&j->inputs, r, j->e->preprocess, &j->e->run, err);
+    if (j->inputs.map) j->out->seconds[ZIS_ENGINE_CONTROL] += zis_os_now() - start;
+    return st;
+}
+
 zis_status zis_engine_run(zis_engine *e,
                           const zis_request *request,
                           const zis_engine_hooks *hooks,
@@ -304,8 +333,10 @@ zis_status zis_engine_run(zis_engine *e,
     double start = zis_os_now();
     zis_status st = prepare(&j, request, err);
     e->run.cancel = cancel;
+    if (!st) st = prepare_inputs(&j, err);
     for (; j.picture < result.request.batch && !st; j.picture++) st = make_picture(&j, err);
     e->run.cancel = NULL;
+    zis_inputs_deinit(&j.inputs);
     if (st) {
         zis_engine_result_deinit(&result);
         return st;

@@ -4,6 +4,7 @@
 #include "studio/golden_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A member of config that is a text: copied into the request. */
 static zis_status take_text(const zis_golden *g, const char *key, char **field, zis_error *err)
@@ -31,8 +32,25 @@ static zis_status check_supported(const zis_golden *g, zis_error *err)
         return zis_fail(err, ZIS_UNSUPPORTED, "this version has no LoRA");
     if (zis_json_doc_string(g->doc, "control"))
         return zis_fail(err, ZIS_UNSUPPORTED, "this version has no ControlNet");
-    if (zis_safetensors_find(g->file, "in.image"))
-        return zis_fail(err, ZIS_UNSUPPORTED, "this version has no image to image");
+    return ZIS_OK;
+}
+
+/* A picture [H, W, 3] of 8 bits, if the golden has it. */
+static zis_status take_picture(
+    const zis_golden *g, const char *name, zis_request *r, zis_picture_slot slot, zis_error *err)
+{
+    const zis_tensor *t = NULL;
+    zis_image *picture = NULL;
+    if (!zis_safetensors_find(g->file, name)) return ZIS_OK;
+    zis_status st = zis_golden_input(g, name, 3, &t, err);
+    if (st) return st;
+    if (t->dtype != ZIS_DTYPE_U8 || t->dim[2] != 3 || t->dim[0] > ZIS_REQUEST_MAX_SIDE ||
+        t->dim[1] > ZIS_REQUEST_MAX_SIDE)
+        return zis_fail(err, ZIS_FORMAT, "the golden's '%s' is no 8-bit RGB picture", name);
+    st = zis_image_create(&picture, (int)t->dim[1], (int)t->dim[0], 3, err);
+    if (st) return st;
+    memcpy(picture->data, t->data, zis_tensor_bytes(t));
+    zis_request_take_picture(r, slot, picture);
     return ZIS_OK;
 }
 
@@ -45,7 +63,9 @@ static zis_status read_request(const zis_golden *g, zis_request *r, zis_error *e
     if (!st) st = take_int(g, "height", ZIS_REQUEST_MAX_SIDE, &r->height, err);
     if (!st) st = zis_json_doc_double(g->doc, "cfg", 0, 1e3, &r->cfg, err);
     if (!st) st = zis_json_doc_double(g->doc, "shift", 1e-6, 1e6, &r->shift, err);
+    if (!st) st = zis_json_doc_double(g->doc, "strength", 0, 1, &r->strength, err);
     if (!st) st = zis_json_doc_int(g->doc, "seed", 0, INT64_MAX, &r->seed, err);
+    if (!st) st = take_picture(g, "in.image", r, ZIS_PICTURE_INIT, err);
     if (!st) st = zis_request_check(r, err);
     return st;
 }

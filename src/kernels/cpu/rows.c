@@ -221,6 +221,22 @@ void zis_cpu_guide(zis_run *run, const zis_guide_args *a)
     over_rows(run, zis_tensor_rows(&a->pos), zis_tensor_cols(&a->pos), guide_rows, a);
 }
 
+static void mix_rows(const void *arg, int64_t from, int64_t to)
+{
+    const zis_mix_args *a = arg;
+    int64_t n = zis_tensor_cols(&a->y);
+    for (int64_t i = from; i < to; i++) {
+        float *y = row(&a->y, i);
+        const float *x = row(&a->x, i), *z = row(&a->z, i), *m = row(&a->m, i);
+        for (int64_t c = 0; c < n; c++) y[c] = (1.0f - m[c]) * x[c] + m[c] * z[c];
+    }
+}
+
+void zis_cpu_mix(zis_run *run, const zis_mix_args *a)
+{
+    over_rows(run, zis_tensor_rows(&a->y), zis_tensor_cols(&a->y), mix_rows, a);
+}
+
 /* ---- layout: small tensors, one row of pixels or one token at a time
  * ------------------------------ */
 static void patchify_rows(const void *arg, int64_t from, int64_t to)

@@ -98,6 +98,17 @@ void zis_ref_guide(zis_run *run, const zis_guide_args *a)
         }
 }
 
+void zis_ref_mix(zis_run *run, const zis_mix_args *a)
+{
+    if (run->dry) return;
+    for (int64_t i = 0; i < zis_tensor_rows(&a->y); i++)
+        for (int64_t c = 0; c < zis_tensor_cols(&a->y); c++) {
+            float m = zis_ref_row(&a->m, i)[c];
+            float x = (1.0f - m) * zis_ref_row(&a->x, i)[c], z = m * zis_ref_row(&a->z, i)[c];
+            zis_ref_row(&a->y, i)[c] = x + z;
+        }
+}
+
 void zis_ref_planes_to_pixels(zis_run *run, const zis_planes_args *a)
 {
     if (run->dry) return;

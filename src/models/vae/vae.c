@@ -90,7 +90,9 @@ zis_status zis_vae_encode(
     const zis_vae *m, zis_run *run, const zis_tensor *image, zis_tensor mean, zis_error *err)
 {
     int64_t f = zis_vae_factor(m);
-    if (!m->encoder.levels) return zis_fail(err, ZIS_ARG, "the VAE was opened without its encoder");
+    if (!m->encoder.levels)
+        return zis_fail(err, ZIS_UNSUPPORTED,
+                        "this VAE has a decoder alone: pictures cannot be turned into latents");
     if (!planes(image, m->config.channels) || !planes(&mean, m->config.latent_channels) ||
         image->dim[1] / f != mean.dim[1] || image->dim[2] / f != mean.dim[2])
         return zis_fail(err, ZIS_ARG, "picture and latents of a VAE encode do not belong together");

@@ -29,7 +29,8 @@ typedef struct zis_vae zis_vae;
 typedef enum zis_vae_parts {
     ZIS_VAE_DECODER = 1,
     ZIS_VAE_ENCODER = 2,
-    ZIS_VAE_BOTH = 3
+    ZIS_VAE_BOTH = 3,
+    ZIS_VAE_WHAT_IS_THERE = 7, /* the decoder, and the encoder if the file has one */
 } zis_vae_parts;
 
 ZIS_MUST_USE zis_status zis_vae_config_read(zis_vae_config *out,

@@ -162,6 +162,9 @@ zis_status zis_vae_create(zis_vae **out,
     if (!m) return zis_fail_nomem(err, "the VAE");
     m->config = *c;
     zis_bind_init(&m->bind, weights, "a FLUX VAE");
+    if (parts == ZIS_VAE_WHAT_IS_THERE)
+        parts =
+            zis_weights_find(weights, "encoder.conv_in.weight") ? ZIS_VAE_BOTH : ZIS_VAE_DECODER;
     if (parts & ZIS_VAE_DECODER) bind_half(&m->bind, c, &decoder, &m->decoder);
     if (parts & ZIS_VAE_ENCODER) bind_half(&m->bind, c, &encoder, &m->encoder);
     zis_status st = zis_bind_finish(&m->bind, err);

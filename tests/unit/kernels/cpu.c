@@ -719,6 +719,14 @@ static void test_small(bench *b)
     g2.y = clone(b, &g.y);
     RUN(b, guide, &g, &g2);
     compare(b, "guide", &g.y, &g2.y, 1e-7);
+    zis_mix_args x = {.y = matrix(b, 3, 77, 0, false),
+                      .x = n.x,
+                      .z = n.z,
+                      .m = matrix(b, 3, 77, 1, true)},
+                 x2 = x;
+    x2.y = clone(b, &x.y);
+    RUN(b, mix, &x, &x2);
+    compare(b, "mix", &x.y, &x2.y, 1e-7);
     zis_patchify_args p = {.y = matrix(b, 32, 64, 0, false),
                            .x = cube(b, 16, 6, 10, true),
                            .patch = 2},

@@ -238,6 +238,10 @@ static void test_elements(void **state)
     zis_guide(&run, &(zis_guide_args){
                         .y = mat(z, 1, 4), .pos = mat(z, 1, 4), .neg = mat(a, 1, 4), .s = 3});
     ASSERT_NEAR(z, 13, 23, 33, 43);
+    float m[] = {0, 1, 0.25f, 0.5f};
+    zis_mix(&run, &(zis_mix_args){
+                      .y = mat(z, 1, 4), .x = mat(z, 1, 4), .z = mat(a, 1, 4), .m = mat(m, 1, 4)});
+    ASSERT_NEAR(z, 13, 20, 32.25, 41.5);
 }
 
 static void test_planes(void **state)
