@@ -147,6 +147,17 @@ static void describe_expected(char *out, size_t room, zis_bind_kind kind, int nd
              zis_tensor_shape_text(&t, shape, sizeof shape));
 }
 
+bool zis_bind_name(char *out, size_t room, const zis_bind_row *row, const char *prefix, int index)
+{
+    return fill_name(out, room, row->name, prefix, index);
+}
+
+int64_t zis_bind_length(const zis_bind *b, const zis_bind_row *row)
+{
+    int64_t dim[ZIS_MAX_DIMS];
+    return read_shape(&b->symbols, row->shape, dim) == 1 ? dim[0] : 0;
+}
+
 static void bind_row(zis_bind *b, const zis_bind_row *row, const char *name, void *object)
 {
     const zis_weights_entry *e = zis_weights_find(b->from, name);

@@ -57,6 +57,10 @@ void zis_bind_deinit(zis_bind *b);
 /* Binds n rows into `object`; prefix and index fill the name templates. Faults are collected. */
 void zis_bind_table(
     zis_bind *b, const zis_bind_row *rows, size_t n, const char *prefix, int index, void *object);
+/* The name of a row's tensor; false when it does not fit. */
+bool zis_bind_name(char *out, size_t room, const zis_bind_row *row, const char *prefix, int index);
+/* The length of a vector of this row's shape; 0 when it has not one dim. */
+int64_t zis_bind_length(const zis_bind *b, const zis_bind_row *row);
 /* ZIS_FORMAT with the list of what is missing or of the wrong shape (the first few and a count), or
  * ZIS_OK. */
 ZIS_MUST_USE zis_status zis_bind_finish(zis_bind *b, zis_error *err);

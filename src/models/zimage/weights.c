@@ -61,6 +61,10 @@ static const zis_bind_row modulation_rows[] = {
 };
 #undef ROW
 
+const zis_zimage_rows zis_zimage_model_rows = {model_rows, COUNT(model_rows)};
+const zis_zimage_rows zis_zimage_block_rows = {block_rows, COUNT(block_rows)};
+const zis_zimage_rows zis_zimage_modulation_rows = {modulation_rows, COUNT(modulation_rows)};
+
 /* The feed-forward width is the file's; without the tensor, what the published code would make. */
 static int64_t feed_width(const zis_zimage_config *c, const zis_weights *w)
 {

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "formats/weights.h"
 #include "kernels/run.h"
+#include "nn/lora.h"
 
 typedef struct zis_zimage_config {
     int64_t dim, layers, refiner_layers, heads, in_channels, cap_dim, patch;
@@ -40,6 +41,10 @@ uint64_t zis_zimage_bytes(const zis_zimage *m);
  * (resident.h). NULL where they stay mapped: a small model, weights that the caller keeps, or a
  * machine with less than 1.5 times their memory. Belongs to the model; one run at a time. */
 zis_resident *zis_zimage_resident(const zis_zimage *m);
+
+/* Every module that a LoRA can change, by all names of lora.md 3; finished. The list borrows from
+ * the model; it is the caller's to deinit, also on failure. */
+ZIS_MUST_USE zis_status zis_zimage_targets(zis_zimage *m, zis_lora_targets *out, zis_error *err);
 
 /* Modulation of n steps. */
 typedef struct zis_zimage_times {

@@ -38,6 +38,16 @@ struct zis_zimage {
     zis_zimage_block *layers;          /* [layers] */
 };
 
+/* Binding tables, of weights.c: of the model, of every block, of blocks with modulation. Their
+ * names take the list of blocks ("layers.") for %s, and for %d the block or, in the model's, the
+ * patch. */
+typedef struct zis_zimage_rows {
+    const zis_bind_row *rows;
+    size_t n;
+} zis_zimage_rows;
+extern const zis_zimage_rows zis_zimage_model_rows, zis_zimage_block_rows,
+    zis_zimage_modulation_rows;
+
 /* Fixed by the architecture, in no configuration (z-image.md 4). */
 #define ZIS_ZIMAGE_ROWS_MULTIPLE 32
 #define ZIS_ZIMAGE_TIME_FREQUENCIES 256
