@@ -251,6 +251,12 @@ double zis_os_changed(const char *path)
     return (double)sb.st_mtim.tv_sec + (double)sb.st_mtim.tv_nsec * 1e-9;
 }
 
+uint64_t zis_os_size(const char *path)
+{
+    struct stat sb;
+    return stat(path, &sb) == 0 && sb.st_size > 0 ? (uint64_t)sb.st_size : 0;
+}
+
 char *zis_os_exe_dir(void)
 {
     char path[4096];

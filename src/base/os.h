@@ -60,6 +60,8 @@ char *zis_os_join(const char *a, const char *b);
 char *zis_os_real_path(const char *path);
 /* When the file or folder was last changed, in seconds since 1970; 0 if unknown. */
 double zis_os_changed(const char *path);
+/* Bytes of a file; 0 if unknown. */
+uint64_t zis_os_size(const char *path);
 /* New string: the folder that holds the running program; NULL if unknown. */
 char *zis_os_exe_dir(void);
 /* Names in a folder, sorted, without "." and ".."; free with zis_os_list_free. */

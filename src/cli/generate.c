@@ -189,7 +189,8 @@ static zis_status read_pictures(generate *g, zis_error *err)
 static zis_status take_settings(generate *g, const zis_args *a, zis_error *err)
 {
     zis_status st = ZIS_OK;
-    const zis_field *prompt = zis_request_field("prompt");
+    const zis_field *prompt = zis_request_field("prompt"), *loras = zis_request_field("loras");
+    bool own_loras = false;
     for (size_t i = 0; i < a->n_settings && !st; i++)
         if (a->settings[i].option) st = take_option(g, &a->settings[i], err);
     if (!st && g->from_image) st = zis_recipe_read(&g->request, g->from_image, err);
@@ -197,6 +198,12 @@ static zis_status take_settings(generate *g, const zis_args *a, zis_error *err)
     for (size_t i = 0; i < a->n_settings && !st; i++) {
         const zis_setting *s = &a->settings[i];
         if (!s->field) continue;
+        /* the first on the command line takes the place of those of the recipe */
+        if (s->field == loras && !own_loras) {
+            st = zis_request_set(&g->request, loras, s->said, "none", err);
+            own_loras = true;
+        }
+        if (st) break;
         st = s->field == prompt ? set_prompt(g, s->said, s->value, prompt, err)
                                 : zis_request_set(&g->request, s->field, s->said, s->value, err);
     }
@@ -289,6 +296,25 @@ static zis_status on_picture(void *arg, const zis_engine_picture *p, zis_error *
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
+static void put_loras(zis_buf *out, const zis_engine_result *r)
+{
+    for (int i = 0; i < r->n_loras; i++) {
+        const zis_engine_lora *l = &r->loras[i];
+        zis_buf_puts(out, i ? ", {\"file\": " : "{\"file\": ");
+        zis_jsonout_string(out, l->file);
+        zis_buf_puts(out, ", \"path\": ");
+        zis_jsonout_string(out, l->path);
+        zis_buf_puts(out, ", \"strength\": ");
+        zis_jsonout_number(out, l->strength);
+        zis_buf_printf(out,
+                       ", \"matched\": %zu, \"modules\": %zu, \"rank\": %lld, "
+                       "\"left_over\": %zu, \"report\": ",
+                       l->matched, l->modules, (long long)l->rank, l->left_over);
+        zis_jsonout_string(out, l->report);
+        zis_buf_putc(out, '}');
+    }
+}
+
 static zis_status print_json(const generate *g, const zis_engine_result *r, zis_error *err)
 {
     zis_buf out = {0};
@@ -313,6 +339,8 @@ static zis_status print_json(const generate *g, const zis_engine_result *r, zis_
         zis_buf_puts(&out, i ? ", " : "");
         zis_jsonout_string(&out, r->warnings[i]);
     }
+    zis_buf_puts(&out, "], \"loras\": [");
+    put_loras(&out, r);
     zis_buf_puts(&out, "]}\n");
     zis_status st =
         out.failed ? zis_fail_nomem(err, "the answer") : zis_output_stdout(out.data, out.len, err);
@@ -325,6 +353,9 @@ static void print_times(const zis_engine_result *r)
     fprintf(stderr, "%s on %s (%s), %s products, working memory %.0f MB, peak %.0f MB\n", r->model,
             r->device, r->isa, r->dtype, (double)r->scratch_bytes / 1e6,
             (double)r->peak_memory_bytes / 1e6);
+    for (int i = 0; i < r->n_loras; i++)
+        fprintf(stderr, "LoRA %s, strength %g: %s\n", r->loras[i].file, r->loras[i].strength,
+                r->loras[i].report);
     for (int i = 0; i < ZIS_ENGINE_STAGE_COUNT; i++)
         if (r->seconds[i] > 0)
             fprintf(stderr, "%-8s %8.3f s\n", zis_engine_stage_name((zis_engine_stage)i),

@@ -5,6 +5,7 @@
 #include "cli/output.h"
 #include "formats/picture.h"
 #include "formats/weights.h"
+#include "nn/lora.h"
 #include "pipeline/jsonout.h"
 #include "pipeline/model.h"
 #include "pipeline/recipe.h"
@@ -51,16 +52,28 @@ static void put_tensors(zis_buf *out, const zis_weights *w)
     }
 }
 
+/* What a LoRA holds; false for other files. */
+static bool lora_of(const zis_weights *w, const zis_recognised *r, zis_lora_report *out)
+{
+    return strncmp(r->family, "LoRA", 4) == 0 && zis_lora_survey(out, w, NULL) == ZIS_OK;
+}
+
 static void put_json(zis_buf *out, const char *path, const zis_weights *w)
 {
     zis_recognised r = zis_recognise(w);
     zis_buf_puts(out, "{\"path\": ");
     zis_jsonout_string(out, path);
+    zis_lora_report lora;
+    bool is_lora = lora_of(w, &r, &lora);
     zis_buf_printf(out,
                    ", \"format\": \"%s\", \"recognised\": \"%s\", \"layout\": \"%s\", "
-                   "\"type\": \"%s\", \"mixed\": %s, \"bytes\": %llu, \"tensors\": [\n",
+                   "\"type\": \"%s\", \"mixed\": %s, \"bytes\": %llu, ",
                    zis_weights_format(w), r.family, r.layout, type_name(r.dtype),
                    r.mixed ? "true" : "false", (unsigned long long)zis_weights_bytes(w));
+    if (is_lora)
+        zis_buf_printf(out, "\"modules\": %zu, \"rank\": %lld, ", lora.modules,
+                       (long long)lora.rank_hi);
+    zis_buf_puts(out, "\"tensors\": [\n");
     put_tensors(out, w);
     zis_buf_puts(out, "\n]}");
 }
@@ -72,6 +85,17 @@ static void put_text(zis_buf *out, const char *path, const zis_weights *w)
                    *r.layout ? ", layout " : "", r.layout, zis_weights_format(w),
                    type_name(r.dtype), r.mixed ? " and others" : "", zis_weights_count(w),
                    (double)zis_weights_bytes(w) / 1e6);
+    zis_lora_report lora;
+    if (lora_of(w, &r, &lora)) {
+        zis_buf_printf(out, "  %zu modules, ", lora.modules);
+        if (lora.rank_lo == 0)
+            zis_buf_puts(out, "full rank\n");
+        else if (lora.rank_lo == lora.rank_hi)
+            zis_buf_printf(out, "rank %lld\n", (long long)lora.rank_hi);
+        else
+            zis_buf_printf(out, "rank %lld to %lld\n", (long long)lora.rank_lo,
+                           (long long)lora.rank_hi);
+    }
     for (size_t i = 0; i < zis_weights_count(w); i++) {
         const zis_weights_entry *e = zis_weights_at(w, i);
         char shape[100];

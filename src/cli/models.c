@@ -6,6 +6,7 @@
 #include "formats/weights.h"
 #include "pipeline/hubcache.h"
 #include "pipeline/jsonout.h"
+#include "pipeline/loras.h"
 #include "pipeline/model.h"
 #include "pipeline/recognise.h"
 
@@ -24,7 +25,8 @@ static const zis_usage usage = {
     .command = "models",
     .synopsis = "[options]",
     .about = "Lists the models that are known, whether they are here, how large they are and what "
-             "for;\nand other models of the family in the Hugging Face cache.",
+             "for;\nother models of the family in the Hugging Face cache; and LoRAs that are known "
+             "by name.",
     .options = options,
 };
 
@@ -162,6 +164,28 @@ static void put_cached(zis_buf *out, bool json, int *n)
     free(root);
 }
 
+static zis_status put_loras(zis_buf *out, bool json, zis_error *err)
+{
+    zis_loras_found *list = NULL;
+    size_t n = 0;
+    zis_status st = zis_loras_list(&list, &n, NULL, err);
+    for (size_t i = 0; i < n; i++) {
+        const zis_loras_found *l = &list[i];
+        if (json) {
+            zis_buf_puts(out, i ? ",\n  {\"name\": " : "\n  {\"name\": ");
+            zis_jsonout_string(out, l->name);
+            zis_buf_puts(out, ", \"path\": ");
+            zis_jsonout_string(out, l->path);
+            zis_buf_printf(out, ", \"bytes\": %llu}", (unsigned long long)l->bytes);
+        } else {
+            zis_buf_printf(out, "%s%-12s %-9.1f MB  %s\n", i ? "" : "\nLoRAs, for --lora NAME:\n",
+                           l->name, (double)l->bytes / 1e6, l->path);
+        }
+    }
+    zis_loras_list_free(list, n);
+    return st;
+}
+
 zis_status zis_cmd_models(zis_cli *cli, int argc, char **argv, zis_error *err)
 {
     zis_args args = {0};
@@ -181,6 +205,9 @@ zis_status zis_cmd_models(zis_cli *cli, int argc, char **argv, zis_error *err)
                  cli->json, &n);
     }
     put_cached(&out, cli->json, &n);
+    if (cli->json) zis_buf_puts(&out, "\n], \"loras\": [");
+    st = put_loras(&out, cli->json, err);
+    if (st) goto done;
     if (cli->json) zis_buf_puts(&out, "\n]}\n");
     st = out.failed ? zis_fail_nomem(err, "the list") : zis_output_stdout(out.data, out.len, err);
 done:

@@ -182,7 +182,8 @@ static zis_status take_pair(
     }
     if (!f && !size) return ZIS_OK;
     /* Others' models and files are not ours; their samplers may be. */
-    if (f && !ours && f->type == ZIS_FIELD_PATH) return ZIS_OK;
+    bool file = f && (f->type == ZIS_FIELD_PATH || f->type == ZIS_FIELD_LORAS);
+    if (file && !ours) return ZIS_OK;
     st = unquote(&value, what, p, err);
     if (st) return st;
     if (size) {

@@ -27,6 +27,9 @@ static const struct {
     {"LoRA (LoHa)", "", {"*hada_"}},
     {"LoRA", "peft", {"*.lora_A."}},
     {"LoRA", "kohya", {"*.lora_down."}},
+    {"LoRA", "dots", {"*.lora.down."}},
+    {"LoRA (full difference)", "", {"*.diff"}},
+    {"LoRA (full difference)", "", {"*.set_weight"}},
 };
 
 static const char *const prefixes[] = {

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "pipeline/jsonout.h"
+#include "pipeline/request_loras.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ bool zis_request_given(const zis_request *r, const zis_field *f)
 
 bool zis_request_matters(const zis_request *r, const zis_field *f)
 {
+    if (f->type == ZIS_FIELD_LORAS) return r->n_loras > 0;
     /* a ControlNet may also follow a masked picture alone */
     bool there = !f->pictures || (f->pictures >> ZIS_PICTURE_CONTROL & 1 && r->control_net);
     for (int i = 0; i < ZIS_PICTURE_COUNT; i++)
@@ -61,6 +63,7 @@ void zis_request_deinit(zis_request *r)
         *s = NULL;
     }
     for (int i = 0; i < ZIS_PICTURE_COUNT; i++) zis_image_destroy(&r->picture[i]);
+    zis_request_loras_clear(r);
 }
 
 void zis_request_take_picture(zis_request *r, zis_picture_slot slot, zis_image *picture)
@@ -93,6 +96,11 @@ zis_status zis_request_copy(zis_request *to, const zis_request *from, zis_error 
         if (is_text(zis_request_field_at(i)))
             *(char **)member(&copy, zis_request_field_at(i)) = NULL;
     for (int i = 0; i < ZIS_PICTURE_COUNT; i++) copy.picture[i] = zis_image_share(from->picture[i]);
+    zis_status st = zis_request_loras_copy(&copy, from, err);
+    if (st) {
+        zis_request_deinit(&copy);
+        return st;
+    }
     for (size_t i = 0; i < N_FIELDS; i++) {
         if (!is_text(zis_request_field_at(i)) || !text_of(from, zis_request_field_at(i))) continue;
         char *s = zis_mem_strdup(text_of(from, zis_request_field_at(i)));
@@ -223,6 +231,9 @@ zis_status zis_request_set(
     case ZIS_FIELD_CHOICE:
         st = set_choice(r, f, said, value, err);
         break;
+    case ZIS_FIELD_LORAS:
+        st = zis_request_loras_set(r, f, said, value, err);
+        break;
     }
     if (st == ZIS_OK) r->given |= bit(f);
     return st;
@@ -277,7 +288,11 @@ zis_status zis_request_check(const zis_request *r, zis_error *err)
 {
     for (size_t i = 0; i < N_FIELDS; i++) {
         const zis_field *f = zis_request_field_at(i);
-        if (is_text(f)) continue;
+        if (f->type == ZIS_FIELD_LORAS) {
+            zis_status st = zis_request_loras_check(r, f, err);
+            if (st) return st;
+        }
+        if (is_text(f) || f->type == ZIS_FIELD_LORAS) continue;
         double lo = f->lo, hi = f->hi;
         if (f->type == ZIS_FIELD_CHOICE)
             for (hi = -1; f->choices[(int)hi + 1];) hi++;
@@ -299,6 +314,8 @@ void zis_request_value_text(zis_buf *out, const zis_request *r, const zis_field 
 {
     if (is_text(f)) {
         if (text_of(r, f)) zis_buf_puts(out, text_of(r, f));
+    } else if (f->type == ZIS_FIELD_LORAS) {
+        zis_request_loras_text(out, r);
     } else if (f->type == ZIS_FIELD_CHOICE) {
         zis_buf_puts(out, f->choices[*(const int *)member_const(r, f)]);
     } else if (f->type == ZIS_FIELD_INT64) {
@@ -318,6 +335,8 @@ void zis_request_to_json(zis_buf *out, const zis_request *r, unsigned where)
         zis_buf_printf(out, "%s\"%s\": ", sep, f->name);
         if (is_text(f))
             zis_jsonout_string(out, text_of(r, f));
+        else if (f->type == ZIS_FIELD_LORAS)
+            zis_request_loras_json(out, r);
         else if (f->type == ZIS_FIELD_CHOICE)
             zis_jsonout_string(out, f->choices[*(const int *)member_const(r, f)]);
         else
@@ -332,6 +351,11 @@ static zis_status take_value(
 {
     bool words = is_text(f) || f->type == ZIS_FIELD_CHOICE;
     if (t->type == ZIS_JSON_NULL) return ZIS_OK;
+    if (f->type == ZIS_FIELD_LORAS) {
+        zis_status got = zis_request_loras_read(r, f, j, t, err);
+        if (!got) r->given |= bit(f);
+        return got;
+    }
     if (t->type != (words ? ZIS_JSON_STRING : ZIS_JSON_NUMBER))
         return zis_json_fail(j, t, err, "\"%s\" must be %s", f->name,
                              words ? "a string" : "a number");

@@ -26,6 +26,7 @@
 #define ZIS_REQUEST_MAX_SIDE 8192
 #define ZIS_REQUEST_MAX_STEPS 1000
 #define ZIS_REQUEST_MAX_BATCH 1000
+#define ZIS_REQUEST_MAX_LORAS 64
 /* Bytes of a prompt: far more than the 512 tokens that count. */
 #define ZIS_REQUEST_MAX_TEXT (1u << 20)
 
@@ -64,6 +65,12 @@ typedef enum zis_preprocess_kind {
     ZIS_PREPROCESS_COUNT
 } zis_preprocess_kind;
 
+/* A LoRA by path or name (loras.h). */
+typedef struct zis_request_lora {
+    char *file;
+    double strength;
+} zis_request_lora;
+
 typedef struct zis_request {
     char *prompt;          /* may hold any UTF-8 but NUL; never NULL after init */
     char *negative_prompt; /* used when cfg is not 1 */
@@ -92,6 +99,9 @@ typedef struct zis_request {
     int preprocess;                    /* zis_preprocess_kind, of the control picture */
     zis_image *picture[ZIS_PICTURE_COUNT]; /* owned (shared with copies), or NULL */
 
+    zis_request_lora *loras; /* owned; applied in this order */
+    int n_loras;
+
     uint64_t given; /* bit i: field i of the table was set by someone */
 } zis_request;
 
@@ -102,6 +112,7 @@ typedef enum zis_field_type {
     ZIS_FIELD_INT64,  /* int64_t */
     ZIS_FIELD_REAL,   /* double */
     ZIS_FIELD_CHOICE, /* int, index into `choices` */
+    ZIS_FIELD_LORAS,  /* loras and n_loras; setting it adds to the list (request_loras.h) */
 } zis_field_type;
 
 /* Where a field applies. */
@@ -152,6 +163,12 @@ void zis_request_take_picture(zis_request *r, zis_picture_slot slot, zis_image *
 const zis_field *zis_request_picture_field(zis_picture_slot slot);
 /* "none", "canny", ...; NULL behind the last. */
 const char *zis_request_preprocess_name(int kind);
+
+/* Adds one at the end; the name is copied. */
+ZIS_MUST_USE zis_status zis_request_add_lora(zis_request *r,
+                                             const char *file,
+                                             double strength,
+                                             zis_error *err);
 
 /* From text, as a flag or a recipe gives it: parsed strictly and checked against the range. `said`
  * is what the person wrote ("--steps"), for the message. */

@@ -313,6 +313,18 @@ static const zis_field fields[] = {
      .help = "fraction of the steps behind which nothing is controlled",
      .where = GEN | REC | HTTP,
      .pictures = CONTROL},
+    {.name = "loras",
+     .flags = "lora",
+     .type = ZIS_FIELD_LORAS,
+     .offset = AT(loras),
+     .lo = -100,
+     .hi = 100,
+     .model_default = -1,
+     .metavar = "FILE[:X]",
+     .a1111 = "LoRA",
+     .help = "LoRA of strength X (default 1), by path or by name (see `zis models`); may be given "
+             "several times; none = none of the recipe",
+     .where = GEN | REC},
 };
 
 #define N_FIELDS (sizeof fields / sizeof fields[0])

@@ -8,6 +8,7 @@
 #include "pipeline/encoded.h"
 #include "pipeline/features.h"
 #include "pipeline/inputs.h"
+#include "pipeline/loras.h"
 #include "pipeline/model.h"
 #include "pipeline/recipe.h"
 
@@ -43,6 +44,7 @@ typedef struct job {
     zis_engine_result *out;
     zis_model *model;
     zis_inputs inputs;
+    zis_loras *loras; /* attached for this job alone */
     int picture;
 } job;
 
@@ -98,6 +100,11 @@ void zis_engine_result_deinit(zis_engine_result *r)
     zis_request_deinit(&r->request);
     free(r->model);
     for (int i = 0; i < r->n_warnings; i++) free(r->warnings[i]);
+    for (int i = 0; i < r->n_loras; i++) {
+        free(r->loras[i].file);
+        free(r->loras[i].path);
+    }
+    free(r->loras);
     *r = (zis_engine_result){0};
 }
 
@@ -280,6 +287,39 @@ static zis_status make_picture(job *j, zis_error *err)
     return st;
 }
 
+/* What came of each, for the result. */
+static zis_status report_loras(zis_engine_result *out, const zis_loras *loras, zis_error *err)
+{
+    int n = zis_loras_count(loras);
+    out->loras = zis_mem_zalloc((size_t)n, sizeof *out->loras);
+    if (!out->loras) return zis_fail_nomem(err, "the result");
+    for (int i = 0; i < n; i++) {
+        zis_loras_item item = zis_loras_at(loras, i);
+        zis_engine_lora *l = &out->loras[out->n_loras++];
+        *l = (zis_engine_lora){
+            .file = zis_mem_strdup(item.file),
+            .path = zis_mem_strdup(item.path),
+            .strength = item.strength,
+            .matched = item.report->matched,
+            .modules = item.report->modules,
+            .left_over = item.report->left_over,
+            .rank = item.report->rank_hi,
+        };
+        if (!l->file || !l->path) return zis_fail_nomem(err, "the result");
+        zis_lora_report_text(item.report, l->report, sizeof l->report);
+        if (item.report->left_over) warn(out, zis_loras_warning(&item));
+    }
+    return ZIS_OK;
+}
+
+static zis_status attach_loras(job *j, zis_error *err)
+{
+    const zis_request *r = &j->out->request;
+    zis_status st = zis_loras_attach(&j->loras, j->model->transformer, r->loras, r->n_loras,
+                                     j->model->set.folder, err);
+    return st ? st : report_loras(j->out, j->loras, err);
+}
+
 static zis_status prepare(job *j, const zis_request *request, zis_error *err)
 {
     zis_engine_result *out = j->out;
@@ -296,6 +336,7 @@ static zis_status prepare(job *j, const zis_request *request, zis_error *err)
     st = zis_inputs_settle_size(r, err);
     if (!st) st = zis_request_check(r, err);
     if (!st) st = settle_model_name(r, j->model, err);
+    if (!st) st = attach_loras(j, err);
     if (st) return st;
     bool bf16 = j->e->run.math == ZIS_DTYPE_BF16;
     r->math = bf16 ? ZIS_MATH_BF16 : ZIS_MATH_F32;
@@ -337,6 +378,7 @@ zis_status zis_engine_run(zis_engine *e,
     for (; j.picture < result.request.batch && !st; j.picture++) st = make_picture(&j, err);
     e->run.cancel = NULL;
     zis_inputs_deinit(&j.inputs);
+    zis_loras_detach(&j.loras);
     if (st) {
         zis_engine_result_deinit(&result);
         return st;

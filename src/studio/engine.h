@@ -74,6 +74,16 @@ typedef enum zis_engine_stage {
 /* "load", "text", ...: keys of `seconds`. */
 const char *zis_engine_stage_name(zis_engine_stage stage);
 
+/* A LoRA as it was applied. */
+typedef struct zis_engine_lora {
+    char *file; /* as the request named it; owned */
+    char *path; /* owned */
+    double strength;
+    size_t matched, modules, left_over;
+    int64_t rank;     /* the highest; 0: it has none */
+    char report[160]; /* "matched 210 of 210 modules, rank 16, 0 keys left over" */
+} zis_engine_lora;
+
 #define ZIS_ENGINE_WARNINGS 8
 
 typedef struct zis_engine_result {
@@ -85,6 +95,8 @@ typedef struct zis_engine_result {
     double seconds[ZIS_ENGINE_STAGE_COUNT];
     uint64_t peak_memory_bytes;
     size_t scratch_bytes; /* working memory that was planned */
+    zis_engine_lora *loras;
+    int n_loras;
     char *warnings[ZIS_ENGINE_WARNINGS];
     int n_warnings;
 } zis_engine_result;

@@ -22,7 +22,7 @@ static const zis_golden_row rows[] = {
     {.component = "vae_decode", .run = zis_golden_run_vae_decode, .products = true},
     {.component = "pipeline", .run = zis_golden_run_pipeline, .products = true},
     {.component = "dit_control", .missing = "this version has no ControlNet"},
-    {.component = "dit_lora", .missing = "this version has no LoRA"},
+    {.component = "dit_lora", .run = zis_golden_run_dit_lora, .products = true},
     {.component = "rrdbnet", .missing = "this version has no upscaler"},
     {.component = "upscale", .missing = "this version has no upscaler"},
     {.component = "canny", .run = zis_golden_run_canny},

@@ -138,6 +138,12 @@ static const zis_tensor *find(const zis_golden *g,
 
 void zis_golden_compare(zis_golden *g, const char *name, const float *got, size_t n)
 {
+    zis_golden_compare_like(g, name, name, got, n);
+}
+
+void zis_golden_compare_like(
+    zis_golden *g, const char *name, const char *like, const float *got, size_t n)
+{
     const zis_tensor *expected = find(g, "out", name, "");
     if (!expected || (size_t)zis_tensor_count(expected) != n) {
         char note[120];
@@ -147,11 +153,11 @@ void zis_golden_compare(zis_golden *g, const char *name, const float *got, size_
         return;
     }
     distance d = measure(got, expected, n);
-    double rel_l2 = bound_of(g, name, "rel_l2");
-    double max_abs = bound_of(g, name, "max_abs");
+    double rel_l2 = bound_of(g, like, "rel_l2");
+    double max_abs = bound_of(g, like, "max_abs");
     bool bf16 = g->row->products && g->run->math == ZIS_DTYPE_BF16;
     if (bf16) {
-        judge(g, name, "rel_l2", d.rel_l2, bf16_bound(g, name), false);
+        judge(g, name, "rel_l2", d.rel_l2, bf16_bound(g, like), false);
         return;
     }
     if (rel_l2 >= 0) judge(g, name, "rel_l2", d.rel_l2, rel_l2, false);

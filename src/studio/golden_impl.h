@@ -9,6 +9,7 @@
 #include "formats/safetensors.h"
 #include "formats/weights.h"
 #include "kernels/run.h"
+#include "pipeline/loras.h"
 #include "studio/golden.h"
 
 typedef struct zis_golden_row zis_golden_row;
@@ -49,6 +50,9 @@ struct zis_golden_row {
 
 /* Compares with out.NAME by the metrics of its tolerance (exact if it has none). */
 void zis_golden_compare(zis_golden *g, const char *name, const float *got, size_t n);
+/* The same by the metrics that are stated for another output. */
+void zis_golden_compare_like(
+    zis_golden *g, const char *name, const char *like, const float *got, size_t n);
 /* The number of differences of something that is no tensor; bound 0. */
 void zis_golden_compare_count(zis_golden *g, const char *name, double differing);
 /* Compares with mid.NAME, or with mid.NAME.rms row by row, if the golden has it. */
@@ -81,12 +85,22 @@ ZIS_MUST_USE zis_status zis_golden_execute(zis_golden *g,
                                            void *arg,
                                            zis_error *err);
 
+/* Attaches the LoRA that the golden's config calls `name`, in the golden's folder ("./NAME") or as
+ * resolve finds it; zis_loras_detach takes it off. */
+ZIS_MUST_USE zis_status zis_golden_attach(const zis_golden *g,
+                                          zis_zimage *m,
+                                          const char *name,
+                                          double strength,
+                                          zis_loras **out,
+                                          zis_error *err);
+
 /* Components: golden_base.c, golden_models.c, golden_pipeline.c, golden_preprocess.c. */
 zis_status zis_golden_run_randn(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_schedule(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_tokenizer(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_text_encoder(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_dit(zis_golden *g, zis_error *err);
+zis_status zis_golden_run_dit_lora(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_vae_encode(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_vae_decode(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err);

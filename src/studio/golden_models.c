@@ -19,9 +19,13 @@ static zis_tensor upload(zis_run *run, const zis_tensor *shape, const float *hos
     return t;
 }
 
-/* Downloads and compares, in the real run. */
-static zis_status compare(
-    zis_golden *g, zis_run *run, const char *name, const zis_tensor *t, zis_error *err)
+/* Downloads and compares, in the real run, by the metrics stated for `like`. */
+static zis_status compare_like(zis_golden *g,
+                               zis_run *run,
+                               const char *name,
+                               const char *like,
+                               const zis_tensor *t,
+                               zis_error *err)
 {
     if (run->dry) return zis_run_status(run, err);
     size_t n = (size_t)zis_tensor_count(t);
@@ -29,9 +33,15 @@ static zis_status compare(
     if (!got) return zis_fail_nomem(err, "the result");
     zis_run_download(run, got, t);
     zis_status st = zis_run_status(run, err);
-    if (!st) zis_golden_compare(g, name, got, n);
+    if (!st) zis_golden_compare_like(g, name, like, got, n);
     free(got);
     return st;
+}
+
+static zis_status compare(
+    zis_golden *g, zis_run *run, const char *name, const zis_tensor *t, zis_error *err)
+{
+    return compare_like(g, run, name, name, t, err);
 }
 
 /* ---- text_encoder ---- */
@@ -102,6 +112,8 @@ typedef struct dit_case {
     const zis_tensor *latents, *cap; /* as stored */
     float *latents_host, *cap_host;
     float tau;
+    const char *output; /* the golden's name of the velocity; NULL: it is not compared */
+    float *kept;        /* a copy of it, or NULL */
 } dit_case;
 
 static zis_status dit_forward(zis_golden *g, zis_run *run, void *arg, zis_error *err)
@@ -123,15 +135,19 @@ static zis_status dit_forward(zis_golden *g, zis_run *run, void *arg, zis_error 
     if (st) return st;
     st = zis_zimage_step(c->m, run, &times, 0, &size, &prompt, &latents, 1, velocity,
                          zis_golden_watch, g, err);
-    return st ? st : compare(g, run, "velocity", &velocity, err);
+    if (!st && !run->dry && c->kept) zis_run_download(run, c->kept, &velocity);
+    if (st || !c->output) return st ? st : zis_run_status(run, err);
+    return compare_like(g, run, c->output, "velocity", &velocity, err);
 }
 
-zis_status zis_golden_run_dit(zis_golden *g, zis_error *err)
+/* Reads the case and opens its model; both are the caller's to release, also on failure. */
+static zis_status open_dit(
+    zis_golden *g, dit_case *out, zis_weights **weights_out, zis_zimage **m_out, zis_error *err)
 {
     zis_zimage_config config;
     zis_weights *weights = NULL;
     zis_zimage *m = NULL;
-    dit_case c = {0};
+    dit_case c = {.output = "velocity"};
     double t = -1, tau = -1;
     zis_status st = zis_zimage_config_read(&config, g->doc, err);
     if (!st) st = zis_json_doc_double(g->doc, "t", 0, 1, &t, err);
@@ -143,15 +159,102 @@ zis_status zis_golden_run_dit(zis_golden *g, zis_error *err)
     if (!st) st = zis_golden_floats(&c.cap_host, c.cap, err);
     if (!st) st = zis_golden_weights(g, "all_x_embedder.2-1.weight", &weights, err);
     if (!st) st = zis_zimage_create(&m, &config, weights, err);
-    if (!st) {
-        c.m = m;
-        c.tau = (float)(tau >= 0 ? tau : t * config.t_scale);
-        st = zis_golden_execute(g, dit_forward, &c, err);
-    }
-    zis_zimage_close(&m);
-    zis_weights_close(&weights);
-    free(c.latents_host);
-    free(c.cap_host);
+    c.m = m;
+    if (!st) c.tau = (float)(tau >= 0 ? tau : t * config.t_scale);
+    *out = c;
+    *m_out = m;
+    *weights_out = weights;
+    return st;
+}
+
+static void close_dit(dit_case *c, zis_weights **weights, zis_zimage **m)
+{
+    zis_zimage_close(m);
+    zis_weights_close(weights);
+    free(c->latents_host);
+    free(c->cap_host);
+    free(c->kept);
+}
+
+zis_status zis_golden_run_dit(zis_golden *g, zis_error *err)
+{
+    zis_weights *weights = NULL;
+    zis_zimage *m = NULL;
+    dit_case c;
+    zis_status st = open_dit(g, &c, &weights, &m, err);
+    if (!st) st = zis_golden_execute(g, dit_forward, &c, err);
+    close_dit(&c, &weights, &m);
+    return st;
+}
+
+/* ---- dit_lora ---- */
+
+zis_status zis_golden_attach(const zis_golden *g,
+                             zis_zimage *m,
+                             const char *name,
+                             double strength,
+                             zis_loras **out,
+                             zis_error *err)
+{
+    char *path = NULL, *beside = zis_mem_printf("./%s", name);
+    if (!beside) return zis_fail_nomem(err, name);
+    zis_status st = zis_golden_resolve(g, beside, &path, NULL);
+    if (st) st = zis_golden_resolve(g, name, &path, err);
+    if (!st) st = zis_loras_attach(out, m, &(zis_request_lora){path, strength}, 1, NULL, err);
+    free(beside);
+    free(path);
+    return st;
+}
+
+/* Whether it changed as many modules as the golden says. */
+static zis_status check_report(zis_golden *g, const zis_loras *loras, zis_error *err)
+{
+    zis_loras_item item = zis_loras_at(loras, 0);
+    int64_t modules = (int64_t)item.report->matched;
+    zis_status st = zis_json_doc_int(g->doc, "modules", 0, 1 << 20, &modules, err);
+    if (st || (modules == (int64_t)item.report->matched && !item.report->left_over)) return st;
+    char text[160];
+    return zis_fail(err, ZIS_FORMAT, "the golden changes %lld modules, but it %s",
+                    (long long)modules, zis_lora_report_text(item.report, text, sizeof text));
+}
+
+/* Without the LoRA, with it, and without it again: bit for bit as before. */
+static zis_status run_thrice(zis_golden *g, dit_case *c, zis_zimage *m, zis_error *err)
+{
+    const char *name = zis_json_doc_string(g->doc, "lora");
+    double strength = 1;
+    zis_loras *loras = NULL;
+    size_t n = (size_t)zis_tensor_count(c->latents), differing = 0;
+    float *before = zis_mem_alloc(n, sizeof *before);
+    c->kept = zis_mem_alloc(n, sizeof *c->kept);
+    zis_status st = before && c->kept ? ZIS_OK : zis_fail_nomem(err, "the result");
+    if (!st && !name) st = zis_fail(err, ZIS_FORMAT, "the golden's config names no LoRA");
+    if (!st) st = zis_json_doc_double(g->doc, "strength", -100, 100, &strength, err);
+    c->output = "plain";
+    if (!st) st = zis_golden_execute(g, dit_forward, c, err);
+    if (!st) memcpy(before, c->kept, n * sizeof *before);
+    if (!st) st = zis_golden_attach(g, m, name, strength, &loras, err);
+    if (!st) st = check_report(g, loras, err);
+    c->output = "velocity";
+    if (!st) st = zis_golden_execute(g, dit_forward, c, err);
+    zis_loras_detach(&loras);
+    c->output = NULL;
+    if (!st) st = zis_golden_execute(g, dit_forward, c, err);
+    for (size_t i = 0; i < n && !st; i++)
+        differing += memcmp(&before[i], &c->kept[i], sizeof *before) != 0;
+    if (!st) zis_golden_compare_count(g, "undone", (double)differing);
+    free(before);
+    return st;
+}
+
+zis_status zis_golden_run_dit_lora(zis_golden *g, zis_error *err)
+{
+    zis_weights *weights = NULL;
+    zis_zimage *m = NULL;
+    dit_case c;
+    zis_status st = open_dit(g, &c, &weights, &m, err);
+    if (!st) st = run_thrice(g, &c, m, err);
+    close_dit(&c, &weights, &m);
     return st;
 }
 

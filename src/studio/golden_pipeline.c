@@ -28,8 +28,6 @@ static zis_status take_int(const zis_golden *g, const char *key, int hi, int *fi
 
 static zis_status check_supported(const zis_golden *g, zis_error *err)
 {
-    if (zis_json_doc_string(g->doc, "lora"))
-        return zis_fail(err, ZIS_UNSUPPORTED, "this version has no LoRA");
     if (zis_json_doc_string(g->doc, "control"))
         return zis_fail(err, ZIS_UNSUPPORTED, "this version has no ControlNet");
     return ZIS_OK;
@@ -87,9 +85,20 @@ static zis_status open_model(const zis_golden *g, zis_model **out, zis_error *er
     return st;
 }
 
+/* The golden's LoRA, if it has one. */
+static zis_status attach_lora(const zis_golden *g, zis_model *m, zis_loras **out, zis_error *err)
+{
+    const char *name = zis_json_doc_string(g->doc, "lora");
+    double strength = 1;
+    if (!name) return ZIS_OK;
+    zis_status st = zis_json_doc_double(g->doc, "lora_strength", -100, 100, &strength, err);
+    return st ? st : zis_golden_attach(g, m->transformer, name, strength, out, err);
+}
+
 zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err)
 {
     zis_model *model = NULL;
+    zis_loras *loras = NULL;
     zis_request request;
     zis_draw_result result;
     zis_status st = check_supported(g, err);
@@ -99,6 +108,7 @@ zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err)
     if (st) goto out;
     zis_request_defaults_apply(&request, &model->set.defaults);
     st = read_request(g, &request, err);
+    if (!st) st = attach_lora(g, model, &loras, err);
     if (st) goto out;
     zis_draw_job job = {
         .model = model, .request = &request, .keep = ZIS_KEEP_LATENTS | ZIS_KEEP_PLANES};
@@ -115,6 +125,7 @@ zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err)
                        3 * (size_t)result.plane_height * (size_t)result.plane_width);
     zis_draw_result_deinit(&result);
 out:
+    zis_loras_detach(&loras);
     zis_model_close(&model);
     zis_request_deinit(&request);
     return st;
