@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 floors="zis=0 base=0 tensor=1 kernels=2 formats=2 text=2 nn=3 models=4 pipeline=5 studio=6
-cli=7 server=7"
+server=7 cli=8"
 floor() { for f in $floors; do [ "${f%=*}" = "$1" ] && echo "${f#*=}" && return; done; }
 
 bad=$(

@@ -5,6 +5,7 @@
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "pipeline/jsonout.h"
+#include "server/server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 static const zis_command commands[] = {
     {"generate", zis_cmd_generate, "draw a picture of what a prompt says"},
+    {"serve", zis_cmd_serve, "open the studio: web page and HTTP API"},
     {"models", zis_cmd_models, "list the models that are known and present"},
     {"info", zis_cmd_info, "say what a file or folder is: tensors, family, type, recipe"},
     {"bench", zis_cmd_bench, "measure time and memory of each stage"},
@@ -26,8 +28,19 @@ const zis_command *zis_command_at(int i)
     return i >= 0 && i < (int)(sizeof commands / sizeof *commands) ? &commands[i] : NULL;
 }
 
+static zis_status decode_picture(zis_cli *cli, int argc, char **argv, zis_error *err)
+{
+    (void)cli;
+    (void)argc;
+    (void)argv;
+    return zis_server_decode_main() == 0 ? ZIS_OK : zis_fail(err, ZIS_IO, "no picture to decode");
+}
+
 static const zis_command *find(const char *name)
 {
+    /* What serve starts to read the pictures of strangers; no command of a person. */
+    static const zis_command hidden = {"decode-picture", decode_picture, ""};
+    if (strcmp(name, hidden.name) == 0) return &hidden;
     /* What people type instead. */
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) name = "version";

@@ -325,6 +325,18 @@ void zis_request_value_text(zis_buf *out, const zis_request *r, const zis_field 
     }
 }
 
+void zis_request_value_json(zis_buf *out, const zis_request *r, const zis_field *f)
+{
+    if (is_text(f))
+        zis_jsonout_string(out, text_of(r, f));
+    else if (f->type == ZIS_FIELD_LORAS)
+        zis_request_loras_json(out, r);
+    else if (f->type == ZIS_FIELD_CHOICE)
+        zis_jsonout_string(out, f->choices[*(const int *)member_const(r, f)]);
+    else
+        zis_request_value_text(out, r, f);
+}
+
 void zis_request_to_json(zis_buf *out, const zis_request *r, unsigned where)
 {
     const char *sep = "";
@@ -333,14 +345,7 @@ void zis_request_to_json(zis_buf *out, const zis_request *r, unsigned where)
         if (!(f->where & where) || (is_text(f) && !text_of(r, f))) continue;
         if (where == ZIS_FIELD_RECIPE && !zis_request_matters(r, f)) continue;
         zis_buf_printf(out, "%s\"%s\": ", sep, f->name);
-        if (is_text(f))
-            zis_jsonout_string(out, text_of(r, f));
-        else if (f->type == ZIS_FIELD_LORAS)
-            zis_request_loras_json(out, r);
-        else if (f->type == ZIS_FIELD_CHOICE)
-            zis_jsonout_string(out, f->choices[*(const int *)member_const(r, f)]);
-        else
-            zis_request_value_text(out, r, f);
+        zis_request_value_json(out, r, f);
         sep = ", ";
     }
 }

@@ -200,5 +200,7 @@ ZIS_MUST_USE zis_status zis_request_from_json(
 
 /* Appends the field's value as text ("8", "euler", the prompt); nothing for a text that is NULL. */
 void zis_request_value_text(zis_buf *out, const zis_request *r, const zis_field *f);
+/* Appends the field's value as JSON; a text that is NULL gives null. */
+void zis_request_value_json(zis_buf *out, const zis_request *r, const zis_field *f);
 
 #endif

@@ -138,10 +138,10 @@ static void settle(zis_jobs *jobs, zis_job *j, zis_status st, const zis_error *e
     jobs->running = NULL;
     jobs->status.busy_seconds += zis_os_now() - j->began;
     jobs->status.pictures += (uint64_t)j->n_pictures;
+    if (user && jobs->o.release) jobs->o.release(jobs->o.arg, user);
     zis_jobs_evict(jobs);
     pthread_cond_broadcast(&jobs->ended);
     pthread_mutex_unlock(&jobs->lock);
-    if (user && jobs->o.release) jobs->o.release(jobs->o.arg, user);
     zis_jobs_tell(jobs);
 }
 
@@ -338,7 +338,7 @@ static zis_status make_job(zis_job **out, const zis_job_order *order, zis_error 
         return st;
     }
     j->has_request = true;
-    j->asked = zis_jobs_request_json(&j->request);
+    j->asked = zis_jobs_request_json(&j->request, false);
     if (!j->asked) {
         zis_request_deinit(&j->request);
         free(j);
@@ -352,6 +352,7 @@ static zis_status make_job(zis_job **out, const zis_job_order *order, zis_error 
     j->metadata = order->metadata;
     j->upscale = order->upscale;
     j->control = order->control;
+    j->cancel_on_disconnect = order->cancel_on_disconnect;
     j->created = zis_os_wall();
     j->estimate = zis_jobs_estimate(j, 1);
     *out = j;

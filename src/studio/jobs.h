@@ -75,7 +75,8 @@ typedef struct zis_job_order {
     bool metadata; /* the recipe goes into the file */
     bool upscale;  /* what it is, for the estimate */
     bool control;
-    void *user; /* for prepare; released by the job, but not when submit fails */
+    bool cancel_on_disconnect; /* kept for whoever serves its events */
+    void *user;                /* for prepare; released by the job, but not when submit fails */
 } zis_job_order;
 
 /* *id: ZIS_JOB_ID letters and NUL. ZIS_CLOSED once stopped; ZIS_BUSY when the queue is full. */
@@ -107,7 +108,8 @@ typedef struct zis_job_info {
     double overall;                    /* 0 to 1 */
     double created, started, finished; /* by the wall clock; 0: not yet */
     int n_pictures;
-    zis_error error;  /* when failed */
+    zis_error error; /* when failed */
+    bool cancel_on_disconnect;
     uint64_t preview; /* changes with each preview; 0: there was none */
 } zis_job_info;
 

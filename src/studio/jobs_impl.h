@@ -26,7 +26,7 @@ struct zis_job {
     char *asked;  /* JSON of the request as given, then as run; gone afterwards */
     char *result; /* JSON members that the engine told at its end, or NULL; gone afterwards */
     zis_picture_kind format;
-    bool metadata, upscale, control;
+    bool metadata, upscale, control, cancel_on_disconnect;
     void *user;
     atomic_bool cancel;
     int position;
@@ -84,9 +84,10 @@ char *zis_jobs_picture_json(const char *id,
                             const zis_job_picture *p,
                             const char *parameters,
                             const char *recipe);
-/* New strings: the fields of a request, as an object; what the engine tells at the end, as members
+/* New strings: the fields of a request, as an object (null: the model decides, before the request
+ * is complete); what the engine tells at the end, as members
  * that follow each other. No lock needed. */
-char *zis_jobs_request_json(const zis_request *r);
+char *zis_jobs_request_json(const zis_request *r, bool complete);
 char *zis_jobs_result_json(const zis_engine_result *r);
 /* Lock held, or before the job is in the list. */
 int zis_jobs_estimate(const zis_job *j, double multiplier);

@@ -28,13 +28,20 @@ static void put_time(zis_buf *out, const char *name, double t)
         zis_buf_printf(out, "\"%s\": null, ", name);
 }
 
-char *zis_jobs_request_json(const zis_request *r)
+char *zis_jobs_request_json(const zis_request *r, bool complete)
 {
     zis_buf out = {0};
     zis_buf_puts(&out, "{\"model\": ");
     zis_jsonout_string(&out, r->model);
-    zis_buf_puts(&out, ", ");
-    zis_request_to_json(&out, r, ZIS_FIELD_HTTP);
+    for (size_t i = 0; zis_request_field_at(i); i++) {
+        const zis_field *f = zis_request_field_at(i);
+        if (!(f->where & ZIS_FIELD_HTTP)) continue;
+        zis_buf_printf(&out, ", \"%s\": ", f->name);
+        if (complete || f->model_default < 0 || zis_request_given(r, f))
+            zis_request_value_json(&out, r, f);
+        else
+            zis_buf_puts(&out, "null");
+    }
     zis_buf_putc(&out, '}');
     return take(&out);
 }
@@ -161,6 +168,7 @@ bool zis_jobs_look(zis_jobs *jobs, const char *id, zis_job_info *out)
             .finished = j->finished,
             .n_pictures = j->n_pictures,
             .error = j->error,
+            .cancel_on_disconnect = j->cancel_on_disconnect,
             .preview = j->n_preview,
         };
     pthread_mutex_unlock(&jobs->lock);

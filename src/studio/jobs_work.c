@@ -158,7 +158,7 @@ static zis_status take_result(working *w, const zis_engine_result *r, zis_error 
 {
     zis_job *j = w->job;
     zis_jobs_status *s = &w->jobs->status;
-    char *asked = zis_jobs_request_json(&r->request);
+    char *asked = zis_jobs_request_json(&r->request, true);
     char *result = zis_jobs_result_json(r);
     if (!asked || !result) {
         free(asked);

@@ -1,0 +1,431 @@
+/* The API of A1111's web UI, as scripts use it. What has no meaning here is passed over, as there.
+ */
+#include "base/base64.h"
+#include "base/os.h"
+#include "pipeline/jsonout.h"
+#include "pipeline/sampler.h"
+#include "server/native.h"
+#include "server/orders.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define STRENGTH "0.75" /* of img2img, when a request says nothing */
+
+static const struct {
+    const char *theirs, *ours;
+} same[] = {
+    {"prompt", "prompt"}, {"negative_prompt", "negative_prompt"},
+    {"steps", "steps"},   {"cfg_scale", "cfg"},
+    {"seed", "seed"},     {"width", "width"},
+    {"height", "height"}, {"denoising_strength", "strength"},
+};
+
+static zis_status take_fields(zis_order *o, bool img2img, zis_error *err)
+{
+    const json_t *j = o->c->json;
+    zis_status st = ZIS_OK;
+    for (size_t i = 0; i < sizeof same / sizeof *same && !st; i++) {
+        const json_t *v = json_object_get(j, same[i].theirs);
+        if (strcmp(same[i].ours, "strength") == 0 && !img2img) continue;
+        /* -1 and 0 are how its clients say "as you like" */
+        if (v && json_is_number(v) && json_number_value(v) <= 0 &&
+            strcmp(same[i].ours, "strength") != 0 && strcmp(same[i].ours, "cfg") != 0 &&
+            strcmp(same[i].ours, "seed") != 0)
+            continue;
+        if (v) st = zis_order_set(o, same[i].ours, same[i].theirs, v, err);
+    }
+    if (!st && img2img && !zis_request_given(&o->request, zis_request_field("strength")))
+        st = zis_order_set_text(o, "strength", "denoising_strength", STRENGTH, err);
+    return st;
+}
+
+/* "Euler a" is no sampler of ours; "Euler" is. */
+static zis_status take_sampler(zis_order *o, zis_error *err)
+{
+    const char *name = json_string_value(json_object_get(o->c->json, "sampler_name"));
+    if (!name) name = json_string_value(json_object_get(o->c->json, "sampler_index"));
+    for (int i = 0; name && zis_sampler_names[i]; i++)
+        if (strcasecmp(zis_sampler_names[i], name) == 0)
+            return zis_order_set_text(o, "sampler", "sampler_name", zis_sampler_names[i], err);
+    return ZIS_OK;
+}
+
+static zis_status take_batch(zis_order *o, zis_error *err)
+{
+    char text[24];
+    json_int_t size = json_integer_value(json_object_get(o->c->json, "batch_size"));
+    json_int_t times = json_integer_value(json_object_get(o->c->json, "n_iter"));
+    if (size < 1) size = 1;
+    if (times < 1) times = 1;
+    if (size > ZIS_HTTP_BATCH || times > ZIS_HTTP_BATCH)
+        return zis_fail(err, ZIS_ARG, "batch_size and n_iter must be from 1 to %d", ZIS_HTTP_BATCH);
+    snprintf(text, sizeof text, "%lld", (long long)(size * times));
+    return zis_order_set_text(o, "batch", "batch_size x n_iter", text, err);
+}
+
+/* A checkpoint that is not ours is an error here, as there. "nano-turbo [hash]" is how its page
+ * shows them. */
+static zis_status take_model(zis_order *o, zis_error *err)
+{
+    const json_t *overrides = json_object_get(o->c->json, "override_settings");
+    const char *title = json_string_value(json_object_get(overrides, "sd_model_checkpoint"));
+    char name[120];
+    if (!title || !*title) return ZIS_OK;
+    snprintf(name, sizeof name, "%s", title);
+    char *hash = strstr(name, " [");
+    if (hash) *hash = '\0';
+    return zis_order_model(o, name, err);
+}
+
+static zis_status take_picture(
+    zis_order *o, const char *said, const json_t *v, zis_picture_slot slot, zis_error *err)
+{
+    zis_upload *f = NULL;
+    if (!v || json_is_null(v)) return ZIS_OK;
+    if (!json_is_string(v)) return zis_fail(err, ZIS_ARG, "%s must be a string", said);
+    zis_status st = zis_picture_from_text(o->c, said, json_string_value(v), &f, err);
+    if (!st) zis_order_picture(o, slot, f);
+    return st;
+}
+
+static zis_status take_pictures(zis_order *o, zis_error *err)
+{
+    const json_t *list = json_object_get(o->c->json, "init_images");
+    if (!json_is_array(list) || !json_array_size(list))
+        return zis_fail(err, ZIS_ARG,
+                        "init_images is missing: the picture to start from, in base64");
+    zis_status st = take_picture(o, "init_images", json_array_get(list, 0), ZIS_PICTURE_INIT, err);
+    if (!st)
+        st = take_picture(o, "mask", json_object_get(o->c->json, "mask"), ZIS_PICTURE_MASK, err);
+    return st;
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+static zis_status job_failure(zis_call *c, zis_job_info *info, zis_error *err)
+{
+    if (!zis_jobs_look(c->s->jobs, c->job, info))
+        return zis_fail(err, ZIS_CANCELLED, "the job was cancelled and forgotten");
+    if (info->state != ZIS_JOB_FAILED) return ZIS_OK;
+    *err = info->error;
+    return err->code ? err->code : ZIS_IO;
+}
+
+/* The pictures' texts and seeds, from the files themselves: they are what the client gets. */
+static zis_status put_images(zis_buf *images, zis_buf *info, zis_call *c, int n, zis_error *err)
+{
+    zis_status st = ZIS_OK;
+    zis_buf seeds = {0}, texts = {0};
+    for (int i = 0; i < n && !st; i++) {
+        zis_job_picture p;
+        char *path = NULL, *bytes = NULL, *text = NULL;
+        size_t size = 0;
+        st = zis_jobs_picture(c->s->jobs, c->job, i, &p, &path, err);
+        if (!st) st = zis_os_read_file(&bytes, &size, path, SIZE_MAX / 2, err);
+        if (!st) st = zis_picture_text_get(&text, path, bytes, size, "parameters", err);
+        if (!st) {
+            zis_buf_puts(images, i ? ", \"" : "\"");
+            zis_base64_put(images, bytes, size);
+            zis_buf_putc(images, '"');
+            zis_buf_printf(&seeds, "%s%lld", i ? ", " : "", (long long)p.seed);
+            zis_buf_puts(&texts, i ? ", " : "");
+            zis_jsonout_string(&texts, text ? text : "");
+            if (i == 0)
+                zis_buf_printf(info, "{\"seed\": %lld, \"width\": %d, \"height\": %d, ",
+                               (long long)p.seed, p.width, p.height);
+        }
+        free(text);
+        free(bytes);
+        free(path);
+    }
+    if (!n) zis_buf_puts(info, "{");
+    zis_buf_printf(info, "\"all_seeds\": [%s], \"infotexts\": [%s]}", seeds.data ? seeds.data : "",
+                   texts.data ? texts.data : "");
+    if (seeds.failed || texts.failed) info->failed = true;
+    zis_buf_free(&seeds);
+    zis_buf_free(&texts);
+    return st;
+}
+
+/* What was asked, without the pictures that came along. */
+static char *echo(const zis_call *c)
+{
+    json_t *copy = json_copy(c->json);
+    char *text = NULL;
+    if (!copy) return NULL;
+    json_object_del(copy, "init_images");
+    json_object_del(copy, "mask");
+    json_object_del(copy, "image");
+    text = json_dumps(copy, JSON_COMPACT);
+    json_decref(copy);
+    return text;
+}
+
+static zis_status reply_images(zis_call *c, zis_error *err)
+{
+    zis_job_info job;
+    zis_buf images = {0}, info = {0}, out = {0};
+    zis_status st = job_failure(c, &job, err);
+    if (!st) st = put_images(&images, &info, c, job.n_pictures, err);
+    char *asked = st ? NULL : echo(c);
+    if (!st) {
+        zis_buf_printf(&out, "{\"images\": [%s", "");
+        zis_buf_append(&out, images.data, images.len);
+        zis_buf_printf(&out, "], \"parameters\": %s, \"info\": ", asked ? asked : "{}");
+        zis_jsonout_string(&out, info.data ? info.data : "{}");
+        zis_buf_putc(&out, '}');
+        if (images.failed || info.failed) out.failed = true;
+    }
+    free(asked);
+    zis_buf_free(&images);
+    zis_buf_free(&info);
+    if (st) {
+        zis_buf_free(&out);
+        return st;
+    }
+    return zis_reply_json(c, 200, &out, err);
+}
+
+static zis_status draw(zis_call *c, bool img2img, zis_error *err)
+{
+    zis_order o = {0};
+    char id[ZIS_JOB_ID + 1];
+    const char *gone = zis_call_header(c, "X-Zis-On-Disconnect");
+    zis_status st = zis_order_init(&o, c, err);
+    if (!st) st = take_model(&o, err);
+    if (!st) st = take_fields(&o, img2img, err);
+    if (!st) st = take_sampler(&o, err);
+    if (!st) st = take_batch(&o, err);
+    if (!st && img2img) st = take_pictures(&o, err);
+    if (!st) st = zis_order_submit(&o, id, err);
+    zis_order_deinit(&o);
+    if (st) return st;
+    c->cancel_on_disconnect = gone && strcmp(gone, "cancel") == 0;
+    zis_call_wait(c, id, reply_images);
+    return ZIS_OK;
+}
+
+ZIS_HANDLER(a1111_txt2img)
+{
+    return draw(c, false, err);
+}
+
+ZIS_HANDLER(a1111_img2img)
+{
+    return draw(c, true, err);
+}
+
+ZIS_HANDLER(a1111_extra)
+{
+    (void)c;
+    return zis_fail(err, ZIS_UNSUPPORTED, "this build has no upscaler");
+}
+
+/* ---- looking ------------------------------------------------------------------------------- */
+
+ZIS_HANDLER(a1111_progress)
+{
+    zis_jobs_status s;
+    zis_job_info info = {0};
+    zis_buf out = {0}, jpeg = {0};
+    const char *skip = zis_call_query(c, "skip_current_image");
+    bool picture = !skip || strcmp(skip, "true") != 0;
+    zis_jobs_get_status(c->s->jobs, &s);
+    bool running =
+        *s.running && zis_jobs_look(c->s->jobs, s.running, &info) && info.state == ZIS_JOB_RUNNING;
+    zis_buf_puts(&out, "{\"progress\": ");
+    zis_jsonout_number(&out, running ? info.overall : 0);
+    zis_buf_puts(&out, ", \"eta_relative\": ");
+    zis_jsonout_number(&out,
+                       running && info.progress.seconds_left > 0 ? info.progress.seconds_left : 0);
+    zis_buf_printf(&out,
+                   ", \"state\": {\"skipped\": false, \"interrupted\": false, \"job\": \"%s\", "
+                   "\"job_count\": %d, \"job_no\": %d, \"sampling_step\": %d, "
+                   "\"sampling_steps\": %d}, \"current_image\": ",
+                   running ? s.running : "", running ? 1 + s.waiting : s.waiting,
+                   running ? info.progress.picture : 0, running ? info.progress.step : 0,
+                   running ? info.progress.of : 0);
+    if (running && picture && zis_jobs_preview(c->s->jobs, s.running, &jpeg)) {
+        zis_buf_putc(&out, '"');
+        zis_base64_put(&out, jpeg.data, jpeg.len);
+        zis_buf_putc(&out, '"');
+    } else {
+        zis_buf_puts(&out, "null");
+    }
+    zis_buf_puts(&out, ", \"textinfo\": ");
+    zis_jsonout_string(&out, running ? info.progress.stage : NULL);
+    zis_buf_putc(&out, '}');
+    zis_buf_free(&jpeg);
+    return zis_reply_json(c, 200, &out, err);
+}
+
+static zis_status reply_literal(zis_call *c, const char *text, zis_error *err)
+{
+    zis_buf out = {0};
+    zis_buf_puts(&out, text);
+    return zis_reply_json(c, 200, &out, err);
+}
+
+ZIS_HANDLER(a1111_interrupt)
+{
+    zis_jobs_status s;
+    zis_jobs_get_status(c->s->jobs, &s);
+    if (*s.running) zis_jobs_cancel(c->s->jobs, s.running);
+    return reply_literal(c, "{}", err);
+}
+
+static zis_status first_model(zis_call *c,
+                              zis_catalog **catalog,
+                              const zis_catalog_entry **e,
+                              zis_error *err)
+{
+    zis_status st = zis_server_catalog(c->s, false, catalog, err);
+    if (st) return st;
+    if (zis_catalog_named(*catalog, ZIS_CATALOG_MODEL, c->s->model, e, NULL) != ZIS_OK)
+        for (size_t i = 0; zis_catalog_at(*catalog, i); i++)
+            if (zis_catalog_at(*catalog, i)->kind == ZIS_CATALOG_MODEL)
+                *e = zis_catalog_at(*catalog, i);
+    return ZIS_OK;
+}
+
+ZIS_HANDLER(a1111_options)
+{
+    zis_catalog *catalog = NULL;
+    const zis_catalog_entry *e = NULL;
+    zis_buf out = {0};
+    zis_status st = first_model(c, &catalog, &e, err);
+    if (st) return st;
+    zis_buf_puts(&out, "{\"sd_model_checkpoint\": ");
+    zis_jsonout_string(&out, e ? e->name : c->s->model);
+    zis_buf_puts(&out, ", \"samples_format\": \"png\", \"show_progress_every_n_steps\": 1, "
+                       "\"CLIP_stop_at_last_layers\": 1}");
+    zis_catalog_close(&catalog);
+    return zis_reply_json(c, 200, &out, err);
+}
+
+/* Scripts set the checkpoint here before they draw. There is no state of a server to be set: the
+ * model that it has already is accepted, another one is told where it belongs. */
+ZIS_HANDLER(a1111_set_options)
+{
+    zis_catalog *catalog = NULL;
+    const zis_catalog_entry *have = NULL, *want = NULL;
+    const char *name = json_string_value(json_object_get(c->json, "sd_model_checkpoint"));
+    if (!name) return reply_literal(c, "{}", err);
+    zis_status st = first_model(c, &catalog, &have, err);
+    if (!st) st = zis_catalog_named(catalog, ZIS_CATALOG_MODEL, name, &want, err);
+    if (!st && want != have)
+        st = zis_fail(err, ZIS_UNSUPPORTED,
+                      "options are not kept: send override_settings {\"sd_model_checkpoint\": "
+                      "\"%.60s\"} with the request",
+                      name);
+    zis_catalog_close(&catalog);
+    return st ? st : reply_literal(c, "{}", err);
+}
+
+ZIS_HANDLER(a1111_models)
+{
+    zis_catalog *catalog = NULL;
+    zis_buf out = {0};
+    const char *sep = "[";
+    zis_status st = zis_server_catalog(c->s, false, &catalog, err);
+    if (st) return st;
+    for (size_t i = 0; zis_catalog_at(catalog, i); i++) {
+        const zis_catalog_entry *e = zis_catalog_at(catalog, i);
+        if (e->kind != ZIS_CATALOG_MODEL || !e->present) continue;
+        zis_buf_printf(&out, "%s{\"title\": ", sep);
+        zis_jsonout_string(&out, e->name);
+        zis_buf_puts(&out, ", \"model_name\": ");
+        zis_jsonout_string(&out, e->name);
+        zis_buf_puts(&out, ", \"hash\": null, \"sha256\": null, \"filename\": ");
+        zis_jsonout_string(&out, e->hub_id ? e->hub_id : e->name);
+        zis_buf_puts(&out, ", \"config\": null}");
+        sep = ", ";
+    }
+    zis_buf_puts(&out, *sep == '[' ? "[]" : "]");
+    zis_catalog_close(&catalog);
+    return zis_reply_json(c, 200, &out, err);
+}
+
+ZIS_HANDLER(a1111_samplers)
+{
+    zis_buf out = {0};
+    for (int i = 0; zis_sampler_names[i]; i++) {
+        zis_buf_puts(&out, i ? ", {\"name\": " : "[{\"name\": ");
+        zis_jsonout_string(&out, zis_sampler_names[i]);
+        zis_buf_puts(&out, ", \"aliases\": [], \"options\": {}}");
+    }
+    zis_buf_putc(&out, ']');
+    return zis_reply_json(c, 200, &out, err);
+}
+
+ZIS_HANDLER(a1111_schedulers)
+{
+    return reply_literal(
+        c,
+        "[{\"name\": \"shift\", \"label\": \"Shift\", \"aliases\": [\"automatic\"], "
+        "\"default_rho\": -1, \"need_inner_model\": false}]",
+        err);
+}
+
+static zis_status reply_small(zis_call *c, zis_catalog_kind kind, bool lora, zis_error *err)
+{
+    zis_catalog *catalog = NULL;
+    zis_buf out = {0};
+    const char *sep = "[";
+    zis_status st = zis_server_catalog(c->s, false, &catalog, err);
+    if (st) return st;
+    for (size_t i = 0; zis_catalog_at(catalog, i); i++) {
+        const zis_catalog_entry *e = zis_catalog_at(catalog, i);
+        if (e->kind != kind || !e->present) continue;
+        zis_buf_printf(&out, "%s{\"name\": ", sep);
+        zis_jsonout_string(&out, e->name);
+        if (lora) {
+            zis_buf_puts(&out, ", \"alias\": ");
+            zis_jsonout_string(&out, e->name);
+            zis_buf_puts(&out, ", \"path\": null, \"metadata\": {}}");
+        } else {
+            zis_buf_puts(&out, ", \"model_name\": ");
+            zis_jsonout_string(&out, e->name);
+            zis_buf_puts(&out, ", \"model_path\": null, \"model_url\": null, \"scale\": 4}");
+        }
+        sep = ", ";
+    }
+    zis_buf_puts(&out, *sep == '[' ? "[]" : "]");
+    zis_catalog_close(&catalog);
+    return zis_reply_json(c, 200, &out, err);
+}
+
+ZIS_HANDLER(a1111_loras)
+{
+    return reply_small(c, ZIS_CATALOG_LORA, true, err);
+}
+
+ZIS_HANDLER(a1111_upscalers)
+{
+    return reply_small(c, ZIS_CATALOG_UPSCALER, false, err);
+}
+
+ZIS_HANDLER(a1111_png_info)
+{
+    const char *text = NULL;
+    zis_upload *f = NULL;
+    zis_decoded d = {0};
+    zis_buf out = {0};
+    zis_status st = zis_http_string(c, "image", &text, err);
+    if (!st && !text) st = zis_fail(err, ZIS_ARG, "image is missing: a picture in base64");
+    if (!st) st = zis_picture_from_text(c, "image", text, &f, err);
+    if (st) return st;
+    st = zis_sandbox_decode(&d, zis_server_program(c->s), f->path, "image", false, err);
+    zis_uploads_release(c->s->uploads, f);
+    if (st) return st;
+    zis_buf_puts(&out, "{\"info\": ");
+    zis_jsonout_string(&out, d.parameters ? d.parameters : "");
+    zis_buf_puts(&out, ", \"items\": {\"parameters\": ");
+    zis_jsonout_string(&out, d.parameters ? d.parameters : "");
+    zis_buf_puts(&out, "}, \"parameters\": {}}");
+    zis_decoded_deinit(&d);
+    return zis_reply_json(c, 200, &out, err);
+}
