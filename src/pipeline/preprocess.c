@@ -1,14 +1,23 @@
-/* The table of preprocessors. */
+/* The table of preprocessors, and the networks that they keep. */
 #include "pipeline/preprocess.h"
 
 #include "base/mem.h"
 #include "models/preprocess/canny.h"
+#include "models/preprocess/resize.h"
 #include "models/preprocess/rgb.h"
+#include "pipeline/preprocess_maps.h"
+#include "pipeline/weights_find.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define RESOLUTION 512 /* shorter side of what the detectors look at */
 
 struct zis_preprocess {
-    bool ready; /* nothing is kept yet */
+    zis_dpt *depth; /* NULL: not yet opened */
+    zis_body *pose;
+    char *path[ZIS_PREPROCESS_COUNT]; /* of what is open */
 };
 
 typedef zis_status make_fn(zis_preprocess *p,
@@ -16,6 +25,8 @@ typedef zis_status make_fn(zis_preprocess *p,
                            zis_run *run,
                            zis_image **out,
                            zis_error *err);
+
+/* ---- without weights ------------------------------------------------------------------------ */
 
 static zis_status make_none(
     zis_preprocess *p, const zis_preprocess_job *job, zis_run *run, zis_image **out, zis_error *err)
@@ -37,6 +48,90 @@ static zis_status make_canny(
     return st;
 }
 
+/* ---- networks ------------------------------------------------------------------------------- */
+
+/* Where the weights of a kind lie, unless those that are open are meant: then *path is NULL. */
+static zis_status find_weights(const zis_preprocess *p,
+                               const zis_preprocess_job *job,
+                               const char *file,
+                               char **path,
+                               zis_error *err)
+{
+    const zis_preprocess_info *info = zis_preprocess_get(job->kind);
+    const char *open = p->path[job->kind];
+    char what[64];
+    *path = NULL;
+    if (open && (!job->weights || strcmp(open, job->weights) == 0)) return ZIS_OK;
+    snprintf(what, sizeof what, "the preprocessor '%s'", info->name);
+    const zis_weights_query q = {
+        .what = what,
+        .file = file,
+        .repo = "lllyasviel/Annotators",
+        .fetch = info->name,
+        .flag = "--preprocess-weights",
+        .given = job->weights,
+    };
+    return zis_weights_find_file(path, &q, err);
+}
+
+/* RGB at the size that the detectors want. */
+static zis_status resized(const zis_image *image, zis_image **out, zis_error *err)
+{
+    zis_image *rgb = NULL;
+    zis_status st = zis_rgb_from_image(&rgb, image, err);
+    if (!st) st = zis_resize_detect(out, rgb, RESOLUTION, err);
+    zis_image_destroy(&rgb);
+    return st;
+}
+
+static zis_status make_depth(
+    zis_preprocess *p, const zis_preprocess_job *job, zis_run *run, zis_image **out, zis_error *err)
+{
+    zis_image *rgb = NULL, *map = NULL;
+    zis_dpt *m = NULL;
+    char *path = NULL;
+    zis_status st = find_weights(p, job, ZIS_DPT_FILE, &path, err);
+    if (!st && path) st = zis_dpt_open(&m, path, err);
+    if (m) {
+        zis_dpt_close(&p->depth);
+        free(p->path[job->kind]);
+        p->depth = m;
+        p->path[job->kind] = path;
+        path = NULL;
+    }
+    if (!st) st = resized(job->image, &rgb, err);
+    if (!st) st = zis_preprocess_depth_map(p->depth, rgb, run, &map, err);
+    if (!st) st = zis_rgb_from_image(out, map, err);
+    zis_image_destroy(&rgb);
+    zis_image_destroy(&map);
+    free(path);
+    return st;
+}
+
+static zis_status make_pose(
+    zis_preprocess *p, const zis_preprocess_job *job, zis_run *run, zis_image **out, zis_error *err)
+{
+    zis_image *rgb = NULL;
+    zis_body *m = NULL;
+    char *path = NULL;
+    zis_status st = find_weights(p, job, ZIS_BODY_FILE, &path, err);
+    if (!st && path) st = zis_body_open(&m, path, err);
+    if (m) {
+        zis_body_close(&p->pose);
+        free(p->path[job->kind]);
+        p->pose = m;
+        p->path[job->kind] = path;
+        path = NULL;
+    }
+    if (!st) st = resized(job->image, &rgb, err);
+    if (!st) st = zis_preprocess_pose_map(p->pose, rgb, run, out, err);
+    zis_image_destroy(&rgb);
+    free(path);
+    return st;
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
 typedef struct row {
     zis_preprocess_info info;
     make_fn *make;
@@ -45,8 +140,8 @@ typedef struct row {
 static const row rows[ZIS_PREPROCESS_COUNT] = {
     [ZIS_PREPROCESS_NONE] = {{"none", "the picture is a map already"}, make_none},
     [ZIS_PREPROCESS_CANNY] = {{"canny", "edges, white on black"}, make_canny},
-    [ZIS_PREPROCESS_DEPTH] = {{"depth", "how near things are: near is bright"}, NULL},
-    [ZIS_PREPROCESS_POSE] = {{"pose", "people as stick figures"}, NULL},
+    [ZIS_PREPROCESS_DEPTH] = {{"depth", "how near things are: near is bright"}, make_depth},
+    [ZIS_PREPROCESS_POSE] = {{"pose", "people as stick figures"}, make_pose},
 };
 
 const zis_preprocess_info *zis_preprocess_get(int kind)
@@ -62,11 +157,15 @@ zis_status zis_preprocess_create(zis_preprocess **out, zis_error *err)
     return ZIS_OK;
 }
 
-void zis_preprocess_destroy(zis_preprocess **p)
+void zis_preprocess_destroy(zis_preprocess **preprocess)
 {
-    if (!p || !*p) return;
-    free(*p);
-    *p = NULL;
+    if (!preprocess || !*preprocess) return;
+    zis_preprocess *p = *preprocess;
+    zis_dpt_close(&p->depth);
+    zis_body_close(&p->pose);
+    for (int i = 0; i < ZIS_PREPROCESS_COUNT; i++) free(p->path[i]);
+    free(p);
+    *preprocess = NULL;
 }
 
 zis_status zis_preprocess_run(
@@ -77,9 +176,5 @@ zis_status zis_preprocess_run(
     const row *r = &rows[job->kind];
     if (!job->image)
         return zis_fail(err, ZIS_ARG, "the preprocessor '%s' needs a picture", r->info.name);
-    if (!r->make)
-        return zis_fail(err, ZIS_UNSUPPORTED,
-                        "the preprocessor '%s' cannot run in this version; 'canny' can",
-                        r->info.name);
     return r->make(p, job, run, out, err);
 }

@@ -11,6 +11,7 @@
 #include "kernels/run.h"
 #include "pipeline/loras.h"
 #include "studio/golden.h"
+#include "tensor/image.h"
 
 typedef struct zis_golden_row zis_golden_row;
 
@@ -94,7 +95,22 @@ ZIS_MUST_USE zis_status zis_golden_attach(const zis_golden *g,
                                           zis_loras **out,
                                           zis_error *err);
 
-/* Components: golden_base.c, golden_models.c, golden_pipeline.c, golden_preprocess.c. */
+/* golden_preprocess.c: in.NAME as a picture (a copy); a picture against out.NAME or mid.NAME. */
+ZIS_MUST_USE zis_status zis_golden_picture(const zis_golden *g,
+                                           const char *name,
+                                           zis_image **out,
+                                           zis_error *err);
+ZIS_MUST_USE zis_status zis_golden_compare_picture(zis_golden *g,
+                                                   const char *name,
+                                                   const zis_image *img,
+                                                   zis_error *err);
+ZIS_MUST_USE zis_status zis_golden_compare_mid_picture(zis_golden *g,
+                                                       const char *name,
+                                                       const zis_image *img,
+                                                       zis_error *err);
+
+/* Components: golden_base.c, golden_models.c, golden_networks.c, golden_pipeline.c,
+ * golden_preprocess.c. */
 zis_status zis_golden_run_randn(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_schedule(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_tokenizer(zis_golden *g, zis_error *err);
@@ -106,6 +122,8 @@ zis_status zis_golden_run_vae_decode(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_canny(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_resize(zis_golden *g, zis_error *err);
+zis_status zis_golden_run_midas(zis_golden *g, zis_error *err);
+zis_status zis_golden_run_openpose_body(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_openpose_people(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_openpose_draw(zis_golden *g, zis_error *err);
 

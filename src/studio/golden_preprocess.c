@@ -65,18 +65,47 @@ static zis_status picture_of(zis_image **out, const char *name, const zis_tensor
     return ZIS_OK;
 }
 
-static zis_status compare_picture(zis_golden *g,
-                                  const char *name,
-                                  const zis_image *img,
-                                  zis_error *err)
+zis_status zis_golden_picture(const zis_golden *g,
+                              const char *name,
+                              zis_image **out,
+                              zis_error *err)
+{
+    char key[64];
+    snprintf(key, sizeof key, "in.%s", name);
+    const zis_safetensors_entry *e = zis_safetensors_find(g->file, key);
+    if (!e) return zis_fail(err, ZIS_FORMAT, "the golden has no tensor '%s'", key);
+    return picture_of(out, name, &e->tensor, err);
+}
+
+static zis_status compare_bytes(
+    zis_golden *g, const char *name, const zis_image *img, bool mid, zis_error *err)
 {
     size_t n = (size_t)img->width * (size_t)img->height * (size_t)img->channels;
     float *v = zis_mem_alloc(n, sizeof *v);
     if (!v) return zis_fail_nomem(err, "the golden's picture");
     for (size_t i = 0; i < n; i++) v[i] = img->data[i];
-    zis_golden_compare(g, name, v, n);
+    if (mid)
+        zis_golden_compare_mid(g, name, v, n);
+    else
+        zis_golden_compare(g, name, v, n);
     free(v);
     return ZIS_OK;
+}
+
+zis_status zis_golden_compare_picture(zis_golden *g,
+                                      const char *name,
+                                      const zis_image *img,
+                                      zis_error *err)
+{
+    return compare_bytes(g, name, img, false, err);
+}
+
+zis_status zis_golden_compare_mid_picture(zis_golden *g,
+                                          const char *name,
+                                          const zis_image *img,
+                                          zis_error *err)
+{
+    return compare_bytes(g, name, img, true, err);
 }
 
 /* ---- canny ---- */
@@ -96,7 +125,7 @@ static zis_status canny_case(zis_golden *g, const char *name, const zis_tensor *
     if (!st) st = picture_of(&img, name, in, err);
     const zis_canny_options o = {.low = (int)low, .high = (int)high, .color = !grey};
     if (!st) st = zis_canny(&edges, img, &o, err);
-    if (!st) st = compare_picture(g, name, edges, err);
+    if (!st) st = zis_golden_compare_picture(g, name, edges, err);
     zis_image_destroy(&img);
     zis_image_destroy(&edges);
     return st;
@@ -140,7 +169,7 @@ static zis_status resize_picture(
         if (!st) st = case_size(g, name, &w, &h, err);
         if (!st) st = zis_resize_image(&got, img, w, h, m, err);
     }
-    if (!st) st = compare_picture(g, name, got, err);
+    if (!st) st = zis_golden_compare_picture(g, name, got, err);
     zis_image_destroy(&img);
     zis_image_destroy(&got);
     return st;
@@ -208,7 +237,7 @@ static zis_status draw_case(zis_golden *g, const char *name, const zis_tensor *i
     }
     st = zis_image_create(&img, w, h, 3, err);
     if (!st) st = zis_openpose_draw(img, pose, people, err);
-    if (!st) st = compare_picture(g, name, img, err);
+    if (!st) st = zis_golden_compare_picture(g, name, img, err);
     zis_image_destroy(&img);
     free(pose);
     return st;
@@ -273,7 +302,7 @@ static zis_status compare_canvas(
     for (size_t i = 0; i < p->persons; i++) pose[i] = zis_openpose_people_pose(p, i);
     zis_status st = zis_image_create(&img, width, height, 3, err);
     if (!st) st = zis_openpose_draw(img, pose, p->persons, err);
-    if (!st && whole) st = compare_picture(g, "canvas", img, err);
+    if (!st && whole) st = zis_golden_compare_picture(g, "canvas", img, err);
     if (!st && crc) {
         size_t n = (size_t)width * (size_t)height * 3;
         zis_golden_compare_count(g, "canvas_crc32",

@@ -141,6 +141,8 @@ void zis_cpu_strip_fill(zis_run *run, const zis_conv *v, int64_t first, int64_t 
 
 /* ---- the operation
  * ----------------------------------------------------------------------------------- */
+#define MIN_PRODUCT_OUTPUTS 8
+
 /* A 1x1 convolution is a product of pixels and weights; x is rectified aside. */
 static void conv_1x1(zis_run *run, const zis_conv *v)
 {
@@ -170,11 +172,13 @@ static void conv_1x1(zis_run *run, const zis_conv *v)
     zis_cpu_linear(run, &l);
 }
 
-/* Whether the product of conv_1x1 is all there is to do. */
+/* Whether the product of conv_1x1 is all there is to do; its tiles would be nearly empty with few
+ * outputs. */
 static bool is_product(const zis_conv2d_args *a)
 {
-    return a->w->t.dim[2] == 1 && a->stride == 1 && !a->upsample && !a->groups && a->pad == 0 &&
-           a->y.dim[0] == a->x.dim[0] && zis_tensor_dense(&a->x) && zis_tensor_dense(&a->y) &&
+    return a->w->t.dim[2] == 1 && a->w->t.dim[0] >= MIN_PRODUCT_OUTPUTS && a->stride == 1 &&
+           !a->upsample && !a->groups && a->pad == 0 && a->y.dim[0] == a->x.dim[0] &&
+           zis_tensor_dense(&a->x) && zis_tensor_dense(&a->y) &&
            (!a->add.data || zis_tensor_dense(&a->add)) && !a->more.data &&
            a->activation == ZIS_ACTIVATION_NONE && (a->scale == 0 || a->scale == 1) &&
            (a->add_scale == 0 || a->add_scale == 1);
