@@ -56,7 +56,7 @@ static void widen_row(const zis_weight *w, int64_t n, bool round, float *out)
 {
     int64_t k = w->t.dim[1];
     for (int64_t c = 0; c < k; c++) {
-        double v = (double)zis_ref_weight(w, n * k + c, false);
+        double v = (double)zis_ref_weight(w, n * w->t.stride + c, false);
         for (int i = 0; i < w->deltas; i++)
             if (w->delta[i].kind != ZIS_DELTA_LOW_RANK)
                 v += (double)w->delta[i].scale * delta_at(&w->delta[i], n, c);

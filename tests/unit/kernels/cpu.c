@@ -325,6 +325,27 @@ static void test_deltas(bench *b)
     }
 }
 
+/* Weights that are columns of a wider matrix. */
+static void test_linear_columns(bench *b)
+{
+    for (int m = 1; m <= 41; m += 40) {
+        zis_weight wide = weight(b, 37, 130, m == 1 ? ZIS_DTYPE_F32 : ZIS_DTYPE_BF16, 0.2f);
+        zis_weight half = wide;
+        half.t = zis_tensor_col_slice(&wide.t, 65, 65);
+        zis_linear_args a = {.y = matrix(b, m, 37, 1, false),
+                             .x = matrix(b, m, 65, 2, true),
+                             .w = {&half},
+                             .n_w = 1,
+                             .bias = vector(b, 37, 0),
+                             .exact = m == 1};
+        zis_linear_args r = a;
+        r.y = clone(b, &a.y);
+        RUN(b, linear, &a, &r);
+        compare(b, "linear of columns", &a.y, &r.y, m == 1 ? 2e-6 : product_bound(b));
+        done(b);
+    }
+}
+
 static void attention_case(
     bench *b, int64_t lq, int64_t lk, int heads, int kv, int d, bool causal, float amp, bool exact)
 {
@@ -764,8 +785,8 @@ static const named tests[] = {
     {"norms", test_norms},   {"qk_norm_rope", test_qk_norm_rope},
     {"conv", test_conv},     {"group_norm", test_group_norm},
     {"small", test_small},   {"conv_kinds", test_conv_kinds},
-    {"window", test_window}, {"deltas", test_deltas},
-    {"conv_ends", test_conv_ends},
+    {"window", test_window}, {"linear_columns", test_linear_columns},
+    {"deltas", test_deltas}, {"conv_ends", test_conv_ends},
 };
 
 static void run_all(void **state)
