@@ -15,6 +15,7 @@ typedef struct loop {
     zis_zimage_times times;
     zis_zimage_prompt prompt[2]; /* with the prompt, with the negative one */
     zis_zimage_size size[2];
+    zis_control_hints hints;
     int passes;
     bool shared;     /* both passes have the same size */
     zis_tensor v[2]; /* [C, h, w] velocities */
@@ -59,6 +60,22 @@ static zis_status make_pass(loop *l, zis_run *run, const zis_denoise_args *a, in
     return zis_zimage_size_make(a->model, run, a->h, a->w, &l->prompt[i], &l->size[i], err);
 }
 
+/* Whether any step is under control. */
+static bool controls(const zis_denoise_args *a)
+{
+    return a->control.net && a->control.scale != 0 && a->control.first < a->control.end;
+}
+
+static zis_status make_hints(loop *l, zis_run *run, const zis_denoise_args *a, zis_error *err)
+{
+    const zis_denoise_control *c = &a->control;
+    zis_tensor context =
+        zis_run_alloc_3d(run, ZIS_DTYPE_F32, zis_control_get_info(c->net)->channels, a->h, a->w);
+    zis_run_upload(run, &context, c->context);
+    return zis_control_hints_make(c->net, a->model, run, &l->times, &l->size[0], &context, c->scale,
+                                  &l->hints, err);
+}
+
 /* One mask for all channels. */
 static void upload_mask(loop *l, zis_run *run, const zis_denoise_args *a)
 {
@@ -85,6 +102,7 @@ static zis_status prepare(loop *l, zis_run *run, const zis_denoise_args *a, zis_
     free(taus);
     l->passes = a->negative.n > 0 ? 2 : 1;
     for (int i = 0; i < l->passes && !st; i++) st = make_pass(l, run, a, i, err);
+    if (!st && controls(a)) st = make_hints(l, run, a, err);
     if (st) return st;
     l->step.z = zis_run_alloc_3d(run, ZIS_DTYPE_F32, channels, a->h, a->w);
     for (int i = 0; i < l->passes; i++)
@@ -98,8 +116,10 @@ static zis_status prepare(loop *l, zis_run *run, const zis_denoise_args *a, zis_
 
 /* Velocities of one step. With captions of the same padded length the two passes differ only from
  * the joint blocks on. */
-static zis_status evaluate(loop *l, zis_run *run, const zis_denoise_args *a, int i, zis_error *err)
+static zis_status evaluate(
+    loop *l, zis_run *run, const zis_denoise_args *a, int i, bool control, zis_error *err)
 {
+    const zis_control_hints *hints = control ? &l->hints : NULL;
     const zis_tensor *z = &l->step.z;
     zis_zimage_watch *watch = a->progress ? on_block : NULL;
     zis_status st = ZIS_OK;
@@ -107,8 +127,8 @@ static zis_status evaluate(loop *l, zis_run *run, const zis_denoise_args *a, int
     if (!l->shared) {
         for (int p = 0; p < l->passes && !st; p++) {
             l->pass = p;
-            st = zis_zimage_step(a->model, run, &l->times, i, &l->size[p], &l->prompt[p], z, -1.0f,
-                                 l->v[p], watch, l, err);
+            st = zis_zimage_step(a->model, run, &l->times, i, &l->size[p], &l->prompt[p], hints, z,
+                                 -1.0f, l->v[p], watch, l, err);
         }
         return st;
     }
@@ -117,11 +137,12 @@ static zis_status evaluate(loop *l, zis_run *run, const zis_denoise_args *a, int
         zis_run_alloc_2d(run, ZIS_DTYPE_F32, l->size[0].rows, zis_zimage_get_config(a->model)->dim);
     st = zis_run_status(run, err);
     if (!st)
-        st = zis_zimage_refine(a->model, run, &l->times, i, &l->size[0], z, image, NULL, NULL, err);
+        st = zis_zimage_refine(a->model, run, &l->times, i, &l->size[0], hints, z, image, NULL,
+                               NULL, err);
     for (int p = 0; p < 2 && !st; p++) {
         l->pass = p;
-        st = zis_zimage_join(a->model, run, &l->times, i, &l->size[p], &l->prompt[p], &image, -1.0f,
-                             l->v[p], watch, l, err);
+        st = zis_zimage_join(a->model, run, &l->times, i, &l->size[p], &l->prompt[p], hints, &image,
+                             -1.0f, l->v[p], watch, l, err);
     }
     zis_arena_restore(&run->scratch, mark);
     return st;
@@ -155,9 +176,10 @@ static zis_status make_room_to_show(loop *l, zis_error *err)
     return l->estimate && l->velocity ? ZIS_OK : zis_fail_nomem(err, "the preview");
 }
 
-static zis_status take_step(loop *l, zis_run *run, const zis_denoise_args *a, int i, zis_error *err)
+static zis_status take_step(
+    loop *l, zis_run *run, const zis_denoise_args *a, int i, bool control, zis_error *err)
 {
-    zis_status st = evaluate(l, run, a, i, err);
+    zis_status st = evaluate(l, run, a, i, control, err);
     if (st) return st;
     if (l->passes == 2)
         zis_guide(run,
@@ -169,6 +191,24 @@ static zis_status take_step(loop *l, zis_run *run, const zis_denoise_args *a, in
     l->step.next = i + 1 < a->steps ? a->sigmas[i + 1] : 0.0f;
     zis_sampler_at(a->sampler)->step(run, &l->step);
     return zis_run_status(run, err);
+}
+
+/* In a dry run. */
+static zis_status count_steps(
+    loop *l, zis_run *run, const zis_denoise_args *a, zis_denoise_cost *cost, zis_error *err)
+{
+    double flops = run->flops, bytes = run->bytes;
+    zis_denoise_cost c = cost ? *cost : (zis_denoise_cost){0};
+    zis_status st = take_step(l, run, a, 0, false, err);
+    c.step_flops = run->flops - flops;
+    c.step_bytes = run->bytes - bytes;
+    flops = run->flops;
+    bytes = run->bytes;
+    if (!st && controls(a)) st = take_step(l, run, a, 0, true, err);
+    c.control_flops = run->flops - flops;
+    c.control_bytes = run->bytes - bytes;
+    if (cost) *cost = c;
+    return st;
 }
 
 zis_status zis_denoise_run(
@@ -183,23 +223,22 @@ zis_status zis_denoise_run(
     if (cost) {
         cost->embed_flops = run->flops - flops;
         cost->embed_bytes = run->bytes - bytes;
-        flops = run->flops;
-        bytes = run->bytes;
     }
     zis_run_upload(run, &l.step.z, latents);
     if (a->progress) a->progress(a->arg, 0);
-    int steps = run->dry ? 1 : a->steps;
+    if (run->dry) {
+        st = count_steps(&l, run, a, cost, err);
+        goto out;
+    }
     /* moving the weights costs about half a pass and saves a tenth of each later one */
-    if (steps * l.passes >= RESIDENT_PASSES) run->resident = zis_zimage_resident(a->model);
-    for (int i = 0; i < steps && !st; i++) {
-        st = take_step(&l, run, a, i, err);
+    if (a->steps * l.passes >= RESIDENT_PASSES) run->resident = zis_zimage_resident(a->model);
+    l.hints.resident = (a->control.end - a->control.first) * l.passes >= RESIDENT_PASSES;
+    for (int i = 0; i < a->steps && !st; i++) {
+        bool control = controls(a) && i >= a->control.first && i < a->control.end;
+        st = take_step(&l, run, a, i, control, err);
         if (!st && a->progress) a->progress(a->arg, i + 1);
     }
     if (st) goto out;
-    if (cost) {
-        cost->step_flops = run->flops - flops;
-        cost->step_bytes = run->bytes - bytes;
-    }
     zis_run_download(run, latents, &l.step.z);
     st = zis_run_status(run, err);
 out:

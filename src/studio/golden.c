@@ -21,7 +21,7 @@ static const zis_golden_row rows[] = {
     {.component = "vae_encode", .run = zis_golden_run_vae_encode, .products = true},
     {.component = "vae_decode", .run = zis_golden_run_vae_decode, .products = true},
     {.component = "pipeline", .run = zis_golden_run_pipeline, .products = true},
-    {.component = "dit_control", .missing = "this version has no ControlNet"},
+    {.component = "dit_control", .run = zis_golden_run_dit_control, .products = true},
     {.component = "dit_lora", .run = zis_golden_run_dit_lora, .products = true},
     {.component = "rrdbnet", .missing = "this version has no upscaler"},
     {.component = "upscale", .missing = "this version has no upscaler"},

@@ -168,9 +168,12 @@ static double bytes_of(const specs *s)
     return sum;
 }
 
-static zis_status make_synthetic(const zis_golden *g, zis_weights **out, zis_error *err)
+zis_status zis_golden_synthetic(const zis_golden *g,
+                                const char *key,
+                                zis_weights **out,
+                                zis_error *err)
 {
-    const char *names = zis_safetensors_meta(g->file, "weights_names");
+    const char *names = zis_safetensors_meta(g->file, key);
     const char *type = zis_safetensors_meta(g->file, "weights_dtype");
     const char *seed_text = zis_safetensors_meta(g->file, "seed");
     zis_dtype dtype = type ? zis_dtype_by_name(type, strlen(type)) : ZIS_DTYPE_F32;
@@ -182,7 +185,7 @@ static zis_status make_synthetic(const zis_golden *g, zis_weights **out, zis_err
     specs s = {0};
     zis_json j;
     zis_weights *w = NULL;
-    zis_json_init(&j, "the golden's weights_names", names, strlen(names));
+    zis_json_init(&j, key, names, strlen(names));
     zis_status st = read_specs(&j, &s, dtype, err);
     double bytes = bytes_of(&s);
     if (!st && bytes > LARGE_BYTES && !g->o->large)
@@ -224,7 +227,8 @@ zis_status zis_golden_weights(const zis_golden *g,
 {
     const char *weights = zis_safetensors_meta(g->file, "weights");
     if (!weights) return zis_fail(err, ZIS_FORMAT, "the golden's metadata name no weights");
-    if (strcmp(weights, "synthetic") == 0) return make_synthetic(g, out, err);
+    if (strcmp(weights, "synthetic") == 0)
+        return zis_golden_synthetic(g, "weights_names", out, err);
     char *path = NULL;
     zis_weights *w = NULL;
     zis_status st = zis_golden_resolve(g, weights, &path, err);

@@ -72,6 +72,11 @@ ZIS_MUST_USE zis_status zis_golden_weights(const zis_golden *g,
                                            const char *probe,
                                            zis_weights **out,
                                            zis_error *err);
+/* Synthetic weights by the list of another key of the metadata ("control_names"). */
+ZIS_MUST_USE zis_status zis_golden_synthetic(const zis_golden *g,
+                                             const char *key,
+                                             zis_weights **out,
+                                             zis_error *err);
 /* New string: where the file or folder lies that a golden calls `name`. */
 ZIS_MUST_USE zis_status zis_golden_resolve(const zis_golden *g,
                                            const char *name,
@@ -117,6 +122,7 @@ zis_status zis_golden_run_tokenizer(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_text_encoder(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_dit(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_dit_lora(zis_golden *g, zis_error *err);
+zis_status zis_golden_run_dit_control(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_vae_encode(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_vae_decode(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err);

@@ -2,11 +2,14 @@
 #include "base/mem.h"
 #include "models/qwen3/qwen3.h"
 #include "models/vae/vae.h"
-#include "models/zimage/zimage.h"
+#include "models/zimage/control.h"
 #include "studio/golden_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MAX_PLACES 1024
 
 /* A tensor on the run's device with the values of `host`. */
 static zis_tensor upload(zis_run *run, const zis_tensor *shape, const float *host)
@@ -112,8 +115,12 @@ typedef struct dit_case {
     const zis_tensor *latents, *cap; /* as stored */
     float *latents_host, *cap_host;
     float tau;
-    const char *output; /* the golden's name of the velocity; NULL: it is not compared */
-    float *kept;        /* a copy of it, or NULL */
+    const char *output;     /* the golden's name of the velocity; NULL: it is not compared */
+    float *kept;            /* a copy of it, or NULL */
+    const zis_control *net; /* of dit_control, with its context; or NULL */
+    const zis_tensor *control;
+    float *control_host;
+    float scale;
 } dit_case;
 
 static zis_status dit_forward(zis_golden *g, zis_run *run, void *arg, zis_error *err)
@@ -122,6 +129,7 @@ static zis_status dit_forward(zis_golden *g, zis_run *run, void *arg, zis_error 
     zis_zimage_times times;
     zis_zimage_prompt prompt;
     zis_zimage_size size;
+    zis_control_hints hints;
     zis_tensor latents = upload(run, c->latents, c->latents_host);
     zis_tensor cap = upload(run, c->cap, c->cap_host);
     zis_tensor velocity =
@@ -133,8 +141,14 @@ static zis_status dit_forward(zis_golden *g, zis_run *run, void *arg, zis_error 
     if (st) return st;
     st = zis_zimage_size_make(c->m, run, latents.dim[1], latents.dim[2], &prompt, &size, err);
     if (st) return st;
-    st = zis_zimage_step(c->m, run, &times, 0, &size, &prompt, &latents, 1, velocity,
-                         zis_golden_watch, g, err);
+    if (c->net) {
+        zis_tensor control = upload(run, c->control, c->control_host);
+        st = zis_control_hints_make(c->net, c->m, run, &times, &size, &control, c->scale, &hints,
+                                    err);
+        if (st) return st;
+    }
+    st = zis_zimage_step(c->m, run, &times, 0, &size, &prompt, c->net ? &hints : NULL, &latents, 1,
+                         velocity, zis_golden_watch, g, err);
     if (!st && !run->dry && c->kept) zis_run_download(run, c->kept, &velocity);
     if (st || !c->output) return st ? st : zis_run_status(run, err);
     return compare_like(g, run, c->output, "velocity", &velocity, err);
@@ -174,6 +188,7 @@ static void close_dit(dit_case *c, zis_weights **weights, zis_zimage **m)
     free(c->latents_host);
     free(c->cap_host);
     free(c->kept);
+    free(c->control_host);
 }
 
 zis_status zis_golden_run_dit(zis_golden *g, zis_error *err)
@@ -183,6 +198,65 @@ zis_status zis_golden_run_dit(zis_golden *g, zis_error *err)
     dit_case c;
     zis_status st = open_dit(g, &c, &weights, &m, err);
     if (!st) st = zis_golden_execute(g, dit_forward, &c, err);
+    close_dit(&c, &weights, &m);
+    return st;
+}
+
+/* ---- dit_control ---- */
+
+/* Version and places are the case's own: synthetic weights do not tell 2.0 from 2.1. */
+static zis_status read_override(const zis_golden *g, zis_control_override *o, zis_error *err)
+{
+    static const char *const versions[] = {"1.0", "2.0", "2.1"};
+    const char *version = zis_json_doc_string(g->doc, "version");
+    for (int i = 0; version && i < 3; i++) {
+        if (strcmp(versions[i], version) != 0) continue;
+        o->has_version = true;
+        o->version = (zis_control_version)i;
+    }
+    if (version && !o->has_version)
+        return zis_fail(err, ZIS_FORMAT, "the golden's version is '%.20s'", version);
+    zis_status st = zis_json_doc_int(g->doc, "places.#", 1, MAX_PLACES, &o->n_places, err);
+    int64_t *places =
+        st || !o->n_places ? NULL : zis_mem_zalloc((size_t)o->n_places, sizeof *places);
+    if (!st && o->n_places && !places) st = zis_fail_nomem(err, "the golden's places");
+    for (int i = 0; i < (int)o->n_places && !st; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "places.%d", i);
+        st = zis_json_doc_int(g->doc, key, 0, MAX_PLACES, &places[i], err);
+    }
+    o->places = places;
+    return st;
+}
+
+static zis_status open_control(
+    const zis_golden *g, dit_case *c, zis_weights **weights, zis_control **out, zis_error *err)
+{
+    zis_control_override o = {0};
+    double scale = 1;
+    zis_status st = zis_json_doc_double(g->doc, "scale", 0, 100, &scale, err);
+    c->scale = (float)scale;
+    if (!st) st = zis_golden_input(g, "in.control", 3, &c->control, err);
+    if (!st) st = zis_golden_floats(&c->control_host, c->control, err);
+    if (!st) st = zis_golden_synthetic(g, "control_names", weights, err);
+    if (!st) st = read_override(g, &o, err);
+    if (!st) st = zis_control_create(out, c->m, *weights, &o, err);
+    if (!st) c->net = *out;
+    free((void *)o.places);
+    return st;
+}
+
+zis_status zis_golden_run_dit_control(zis_golden *g, zis_error *err)
+{
+    zis_weights *weights = NULL, *control_weights = NULL;
+    zis_zimage *m = NULL;
+    zis_control *control = NULL;
+    dit_case c;
+    zis_status st = open_dit(g, &c, &weights, &m, err);
+    if (!st) st = open_control(g, &c, &control_weights, &control, err);
+    if (!st) st = zis_golden_execute(g, dit_forward, &c, err);
+    zis_control_close(&control);
+    zis_weights_close(&control_weights);
     close_dit(&c, &weights, &m);
     return st;
 }

@@ -1,98 +1,9 @@
 /* forward.c - captions, sizes and steps of the transformer (z-image.md 4). */
 #include "models/zimage/zimage_impl.h"
 
-#include <stdio.h>
-
-/* Scale and gate of one block at one step; all NULL without modulation. */
-typedef struct modulation {
-    const float *scale_attention, *gate_attention; /* [D] each */
-    const float *scale_feed, *gate_feed;
-} modulation;
-
-/* Where a run of blocks is: which of the times' blocks, and who watches. */
-typedef struct course {
-    const zis_zimage *m;
-    const char *list;              /* "layers" */
-    const zis_zimage_times *times; /* NULL: no modulation */
-    int64_t first;                 /* block of times that the first of these blocks is */
-    int64_t step;
-    zis_zimage_watch *watch; /* of each block; may be NULL */
-    void *watch_arg;
-} course;
-
 static int64_t round_rows(int64_t n)
 {
     return (n + ZIS_ZIMAGE_ROWS_MULTIPLE - 1) / ZIS_ZIMAGE_ROWS_MULTIPLE * ZIS_ZIMAGE_ROWS_MULTIPLE;
-}
-
-static modulation modulation_of(const course *at, int64_t block)
-{
-    const zis_zimage_times *t = at->times;
-    if (!t) return (modulation){0};
-    int64_t d = at->m->config.dim;
-    const float *row =
-        (const float *)t->blocks.data + ((at->first + block) * t->n + at->step) * 4 * d;
-    return (modulation){row, row + d, row + 2 * d, row + 3 * d};
-}
-
-/* Blocks 0 .. n-1 over x [L, D], in place. Each norm but the first is computed by the residual sum
- * before it, which has the row at hand. */
-static void run_blocks(zis_run *run,
-                       const course *at,
-                       const zis_zimage_block *blocks,
-                       int64_t n,
-                       const zis_rope_table *angles,
-                       zis_tensor x)
-{
-    const zis_zimage_config *c = &at->m->config;
-    zis_block_heads heads = {
-        .heads = (int)c->heads,
-        .kv_heads = (int)c->heads,
-        .head_dim = (int)(c->dim / c->heads),
-        .form = ZIS_ROPE_PAIRS,
-        .fine = !at->times, /* the caption: once a prompt, and every step follows it */
-        .eps = ZIS_ZIMAGE_QK_EPS,
-    };
-    float eps = (float)c->norm_eps;
-    char name[40];
-    zis_arena_mark mark = zis_arena_save(&run->scratch);
-    zis_tensor u = zis_run_alloc_2d(run, ZIS_DTYPE_F32, x.dim[0], c->dim);
-    zis_tensor o = zis_run_alloc_2d(run, ZIS_DTYPE_F32, x.dim[0], c->dim);
-    run->where = name;
-    for (int64_t i = 0; i < n && !zis_run_stopped(run); i++) {
-        const zis_zimage_block *b = &blocks[i];
-        modulation mod = modulation_of(at, i);
-        snprintf(name, sizeof name, "%s.%d", at->list, (int)i);
-        if (i == 0)
-            zis_rms_norm(run, &(zis_rms_norm_args){.y = u,
-                                                   .x = x,
-                                                   .w = b->attention_norm1,
-                                                   .scale = mod.scale_attention,
-                                                   .eps = eps});
-        zis_block_attend(run, &b->attention, &heads, angles, u, o, ZIS_EPILOGUE_NONE);
-        zis_gate_residual(run, &(zis_gate_residual_args){
-                                   .x = x,
-                                   .y = u,
-                                   .o = o,
-                                   .w = b->attention_norm2,
-                                   .gate = mod.gate_attention,
-                                   .next_w = b->ffn_norm1,
-                                   .next_scale = mod.scale_feed,
-                                   .eps = eps,
-                               });
-        zis_block_feed(run, &b->mlp, u, o, ZIS_EPILOGUE_NONE);
-        zis_gate_residual_args last = {
-            .x = x, .o = o, .w = b->ffn_norm2, .gate = mod.gate_feed, .eps = eps};
-        if (i + 1 < n) {
-            last.y = u;
-            last.next_w = blocks[i + 1].attention_norm1;
-            last.next_scale = modulation_of(at, i + 1).scale_attention;
-        }
-        zis_gate_residual(run, &last);
-        if (at->watch && !run->dry) at->watch(at->watch_arg, run, name, &x);
-    }
-    run->where = NULL;
-    zis_arena_restore(&run->scratch, mark);
 }
 
 /* Caption token k stands at (1 + k, 0, 0). */
@@ -153,8 +64,8 @@ zis_status zis_zimage_prompt_make(const zis_zimage *m,
                            err);
     if (st) goto out;
     embed_caption(m, run, features, cap);
-    course at = {.m = m, .list = "context_refiner"};
-    run_blocks(run, &at, m->context_refiner, c->refiner_layers, &angles, cap);
+    zis_zimage_course at = {.config = c, .list = "context_refiner"};
+    zis_zimage_run_blocks(run, &at, m->context_refiner, c->refiner_layers, &angles, cap, NULL);
     if (watch && !run->dry && !run->status) watch(watch_arg, run, "context_refiner", &cap);
     st = zis_run_status(run, err);
 out:
@@ -215,19 +126,23 @@ zis_status zis_zimage_size_make(const zis_zimage *m,
     return ZIS_OK;
 }
 
-/* x [Lx', D] = image tokens of the latents. */
-static void embed_image(
-    const zis_zimage *m, zis_run *run, const zis_tensor *latents, int64_t tokens, zis_tensor x)
+void zis_zimage_embed_planes(const zis_zimage *m,
+                             zis_run *run,
+                             const zis_weight *w,
+                             const float *bias,
+                             const zis_tensor *planes,
+                             int64_t tokens,
+                             zis_tensor x)
 {
     zis_arena_mark mark = zis_arena_save(&run->scratch);
-    zis_tensor patches = zis_run_alloc_2d(run, ZIS_DTYPE_F32, tokens, m->x_embed.t.dim[1]);
+    zis_tensor patches = zis_run_alloc_2d(run, ZIS_DTYPE_F32, tokens, w->t.dim[1]);
     zis_patchify(run,
-                 &(zis_patchify_args){.y = patches, .x = *latents, .patch = (int)m->config.patch});
+                 &(zis_patchify_args){.y = patches, .x = *planes, .patch = (int)m->config.patch});
     zis_linear(run, &(zis_linear_args){.y = zis_tensor_row_slice(&x, 0, tokens),
                                        .x = patches,
-                                       .w = {&m->x_embed},
+                                       .w = {w},
                                        .n_w = 1,
-                                       .bias = m->x_embed_bias,
+                                       .bias = bias,
                                        .exact = true});
     if (x.dim[0] > tokens)
         zis_fill_rows(
@@ -282,6 +197,7 @@ zis_status zis_zimage_refine(const zis_zimage *m,
                              const zis_zimage_times *times,
                              int64_t step,
                              const zis_zimage_size *size,
+                             const zis_control_hints *control,
                              const zis_tensor *latents,
                              zis_tensor image,
                              zis_zimage_watch *watch,
@@ -293,40 +209,55 @@ zis_status zis_zimage_refine(const zis_zimage *m,
         return mismatch(err);
     zis_rope_table angles = {zis_tensor_row_slice(&size->cos, 0, size->rows),
                              zis_tensor_row_slice(&size->sin, 0, size->rows)};
-    course at = {.m = m, .list = "noise_refiner", .times = times, .step = step};
-    embed_image(m, run, latents, size->tokens, image);
-    run_blocks(run, &at, m->noise_refiner, m->config.refiner_layers, &angles, image);
+    zis_zimage_course at = {.config = &m->config,
+                            .list = "noise_refiner",
+                            .modulation = times->blocks,
+                            .steps = times->n,
+                            .step = step};
+    zis_zimage_embed_planes(m, run, &m->x_embed, m->x_embed_bias, latents, size->tokens, image);
+    zis_zimage_chain chain;
+    if (control) zis_control_begin_refiner(control, run, &at, &angles, image, &chain);
+    zis_zimage_run_blocks(run, &at, m->noise_refiner, m->config.refiner_layers, &angles, image,
+                          control ? &chain : NULL);
     if (watch && !run->dry && !run->status) watch(watch_arg, run, "noise_refiner", &image);
     return zis_run_status(run, err);
 }
 
 /* The joint blocks over x [image ; caption], in place, and the final layer. */
-static zis_status run_joint(const course *at,
+static zis_status run_joint(const zis_zimage *m,
+                            const zis_zimage_course *at,
                             zis_run *run,
+                            const zis_zimage_times *times,
                             const zis_zimage_size *size,
+                            const zis_control_hints *control,
                             zis_tensor x,
                             float sign,
                             zis_tensor velocity,
                             zis_error *err)
 {
-    const zis_zimage *m = at->m;
     zis_rope_table angles = {size->cos, size->sin};
-    run_blocks(run, at, m->layers, m->config.layers, &angles, x);
-    const float *scale = (const float *)at->times->final_scale.data + at->step * m->config.dim;
+    zis_zimage_chain chain;
+    zis_arena_mark mark = zis_arena_save(&run->scratch);
+    if (control) zis_control_begin_layers(control, run, at, size->rows, x, &chain);
+    zis_zimage_run_blocks(run, at, m->layers, m->config.layers, &angles, x,
+                          control ? &chain : NULL);
+    zis_arena_restore(&run->scratch, mark);
+    const float *scale = (const float *)times->final_scale.data + at->step * m->config.dim;
     final_layer(m, run, scale, zis_tensor_row_slice(&x, 0, size->tokens), sign, velocity);
     return zis_run_status(run, err);
 }
 
-static course joint_course(const zis_zimage *m,
-                           const zis_zimage_times *times,
-                           int64_t step,
-                           zis_zimage_watch *watch,
-                           void *watch_arg)
+static zis_zimage_course joint_course(const zis_zimage *m,
+                                      const zis_zimage_times *times,
+                                      int64_t step,
+                                      zis_zimage_watch *watch,
+                                      void *watch_arg)
 {
-    return (course){
-        .m = m,
+    return (zis_zimage_course){
+        .config = &m->config,
         .list = "layers",
-        .times = times,
+        .modulation = times->blocks,
+        .steps = times->n,
         .first = m->config.refiner_layers,
         .step = step,
         .watch = watch,
@@ -340,6 +271,7 @@ zis_status zis_zimage_join(const zis_zimage *m,
                            int64_t step,
                            const zis_zimage_size *size,
                            const zis_zimage_prompt *prompt,
+                           const zis_control_hints *control,
                            const zis_tensor *image,
                            float sign,
                            zis_tensor velocity,
@@ -355,14 +287,14 @@ zis_status zis_zimage_join(const zis_zimage *m,
     zis_tensor x = zis_run_alloc_2d(run, ZIS_DTYPE_F32, size->rows + cap_rows, m->config.dim);
     zis_status st = zis_run_status(run, err);
     if (!st) {
-        course at = joint_course(m, times, step, watch, watch_arg);
+        zis_zimage_course at = joint_course(m, times, step, watch, watch_arg);
         zis_unary(run, &(zis_unary_args){.y = zis_tensor_row_slice(&x, 0, size->rows),
                                          .x = *image,
                                          .f = ZIS_UNARY_COPY});
         zis_unary(run, &(zis_unary_args){.y = zis_tensor_row_slice(&x, size->rows, cap_rows),
                                          .x = prompt->cap,
                                          .f = ZIS_UNARY_COPY});
-        st = run_joint(&at, run, size, x, sign, velocity, err);
+        st = run_joint(m, &at, run, times, size, control, x, sign, velocity, err);
     }
     zis_arena_restore(&run->scratch, mark);
     return st;
@@ -374,6 +306,7 @@ zis_status zis_zimage_step(const zis_zimage *m,
                            int64_t step,
                            const zis_zimage_size *size,
                            const zis_zimage_prompt *prompt,
+                           const zis_control_hints *control,
                            const zis_tensor *latents,
                            float sign,
                            zis_tensor velocity,
@@ -389,14 +322,14 @@ zis_status zis_zimage_step(const zis_zimage *m,
     zis_status st = zis_run_status(run, err);
     /* refined where the joint blocks want it, so that nothing is copied */
     if (!st)
-        st = zis_zimage_refine(m, run, times, step, size, latents,
+        st = zis_zimage_refine(m, run, times, step, size, control, latents,
                                zis_tensor_row_slice(&x, 0, size->rows), watch, watch_arg, err);
     if (!st) {
-        course at = joint_course(m, times, step, watch, watch_arg);
+        zis_zimage_course at = joint_course(m, times, step, watch, watch_arg);
         zis_unary(run, &(zis_unary_args){.y = zis_tensor_row_slice(&x, size->rows, cap_rows),
                                          .x = prompt->cap,
                                          .f = ZIS_UNARY_COPY});
-        st = run_joint(&at, run, size, x, sign, velocity, err);
+        st = run_joint(m, &at, run, times, size, control, x, sign, velocity, err);
     }
     zis_arena_restore(&run->scratch, mark);
     return st;

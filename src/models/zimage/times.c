@@ -29,6 +29,14 @@ static void modulate_block(zis_run *run, const zis_zimage_block *b, zis_tensor t
                  i % 2 ? ZIS_UNARY_TANH : ZIS_UNARY_ADD_ONE);
 }
 
+void zis_zimage_modulate(
+    zis_run *run, const zis_zimage_block *blocks, int64_t n, zis_tensor temb, zis_tensor m)
+{
+    int64_t steps = temb.dim[0];
+    for (int64_t i = 0; i < n; i++)
+        modulate_block(run, &blocks[i], temb, zis_tensor_row_slice(&m, i * steps, steps));
+}
+
 static zis_status embed(
     const zis_zimage *m, zis_run *run, const float *tau, zis_tensor temb, zis_error *err)
 {
@@ -69,11 +77,10 @@ zis_status zis_zimage_times_make(const zis_zimage *m,
     zis_status st = zis_run_status(run, err);
     if (!st) st = embed(m, run, tau, t.temb, err);
     if (st) goto out;
-    for (int64_t i = 0; i < t.n_blocks; i++) {
-        bool refiner = i < c->refiner_layers;
-        modulate_block(run, refiner ? &m->noise_refiner[i] : &m->layers[i - c->refiner_layers],
-                       t.temb, zis_tensor_row_slice(&t.blocks, i * n, n));
-    }
+    if (c->refiner_layers)
+        zis_zimage_modulate(run, m->noise_refiner, c->refiner_layers, t.temb, t.blocks);
+    zis_zimage_modulate(run, m->layers, c->layers, t.temb,
+                        zis_tensor_row_slice(&t.blocks, c->refiner_layers * n, c->layers * n));
     zis_arena_mark mark = zis_arena_save(&run->scratch);
     zis_tensor s = zis_run_alloc_2d(run, ZIS_DTYPE_F32, n, m->temb_width);
     zis_unary(run, &(zis_unary_args){.y = s, .x = t.temb, .f = ZIS_UNARY_SILU});

@@ -66,26 +66,28 @@ const zis_zimage_rows zis_zimage_block_rows = {block_rows, COUNT(block_rows)};
 const zis_zimage_rows zis_zimage_modulation_rows = {modulation_rows, COUNT(modulation_rows)};
 
 /* The feed-forward width is the file's; without the tensor, what the published code would make. */
-static int64_t feed_width(const zis_zimage_config *c, const zis_weights *w)
+static int64_t feed_width(const zis_zimage_config *c, const zis_weights *w, const char *feed)
 {
-    const zis_weights_entry *e = zis_weights_find(w, "layers.0.feed_forward.w1.weight");
+    const zis_weights_entry *e = zis_weights_find(w, feed);
     if (e && e->tensor.ndim == 2 && e->tensor.dim[0] > 0) return e->tensor.dim[0];
     return (int64_t)((double)c->dim / 3 * 8);
 }
 
-static void define_symbols(zis_zimage *m, const zis_weights *weights)
+void zis_zimage_define_symbols(zis_bind *b,
+                               const zis_zimage_config *c,
+                               const zis_weights *weights,
+                               const char *feed)
 {
-    const zis_zimage_config *c = &m->config;
-    int64_t *v = m->bind.symbols.value;
+    int64_t *v = b->symbols.value;
     v['D' - 'A'] = c->dim;
-    v['F' - 'A'] = feed_width(c, weights);
+    v['F' - 'A'] = feed_width(c, weights, feed);
     v['H' - 'A'] = c->dim / c->heads;
-    v['W' - 'A'] = m->temb_width;
+    v['W' - 'A'] = c->dim < ZIS_ZIMAGE_TEMB_MAX ? c->dim : ZIS_ZIMAGE_TEMB_MAX;
     v['P' - 'A'] = c->patch * c->patch * c->in_channels;
     v['C' - 'A'] = c->cap_dim;
 }
 
-static zis_zimage_block *bind_blocks(zis_bind *b, const char *list, int64_t n, bool modulated)
+zis_zimage_block *zis_zimage_bind_blocks(zis_bind *b, const char *list, int64_t n, bool modulated)
 {
     zis_zimage_block *blocks = zis_mem_zalloc((size_t)n, sizeof *blocks);
     if (!blocks) {
@@ -110,11 +112,13 @@ zis_status zis_zimage_create(zis_zimage **out,
     m->config = *config;
     m->temb_width = config->dim < ZIS_ZIMAGE_TEMB_MAX ? config->dim : ZIS_ZIMAGE_TEMB_MAX;
     zis_bind_init(&m->bind, weights, "a Z-Image transformer");
-    define_symbols(m, weights);
+    zis_zimage_define_symbols(&m->bind, config, weights, "layers.0.feed_forward.w1.weight");
     zis_bind_table(&m->bind, model_rows, COUNT(model_rows), "", (int)config->patch, m);
-    m->noise_refiner = bind_blocks(&m->bind, "noise_refiner.", config->refiner_layers, true);
-    m->context_refiner = bind_blocks(&m->bind, "context_refiner.", config->refiner_layers, false);
-    m->layers = bind_blocks(&m->bind, "layers.", config->layers, true);
+    m->noise_refiner =
+        zis_zimage_bind_blocks(&m->bind, "noise_refiner.", config->refiner_layers, true);
+    m->context_refiner =
+        zis_zimage_bind_blocks(&m->bind, "context_refiner.", config->refiner_layers, false);
+    m->layers = zis_zimage_bind_blocks(&m->bind, "layers.", config->layers, true);
     zis_status st = zis_bind_finish(&m->bind, err);
     if (!st) {
         *out = m;
@@ -127,10 +131,10 @@ zis_status zis_zimage_create(zis_zimage **out,
 /* Below this the look-ups of pages cost nothing that could be seen. */
 #define RESIDENT_LEAST (1u << 30)
 
-static zis_status add_blocks(zis_resident *r,
-                             const zis_zimage_block *blocks,
-                             int64_t n,
-                             zis_error *err)
+zis_status zis_zimage_add_resident(zis_resident *r,
+                                   const zis_zimage_block *blocks,
+                                   int64_t n,
+                                   zis_error *err)
 {
     zis_status st = ZIS_OK;
     for (int64_t i = 0; i < n && !st; i++) {
@@ -151,8 +155,8 @@ static void make_resident(zis_zimage *m)
     if (m->bind.bytes < RESIDENT_LEAST || (memory && memory < m->bind.bytes / 2 * 3)) return;
     zis_resident *r = NULL;
     zis_status st = zis_resident_create(&r, NULL);
-    if (!st) st = add_blocks(r, m->noise_refiner, m->config.refiner_layers, NULL);
-    if (!st) st = add_blocks(r, m->layers, m->config.layers, NULL);
+    if (!st) st = zis_zimage_add_resident(r, m->noise_refiner, m->config.refiner_layers, NULL);
+    if (!st) st = zis_zimage_add_resident(r, m->layers, m->config.layers, NULL);
     if (!st) st = zis_resident_seal(r, NULL);
     if (st) zis_resident_destroy(&r);
     m->resident = r;

@@ -102,13 +102,18 @@ ZIS_MUST_USE zis_status zis_zimage_size_make(const zis_zimage *m,
                                              zis_zimage_size *out,
                                              zis_error *err);
 
+/* A ControlNet that takes part in the steps (control.h). */
+typedef struct zis_control_hints zis_control_hints;
+
 /* The first part of a step, in which the caption has no say: image [rows, dim] = the latents'
- * tokens after the noise refiner. Two passes with captions of the same padded length share it. */
+ * tokens after the noise refiner. Two passes with captions of the same padded length share it.
+ * control: NULL, or the ControlNet of this step, in both parts. */
 ZIS_MUST_USE zis_status zis_zimage_refine(const zis_zimage *m,
                                           zis_run *run,
                                           const zis_zimage_times *times,
                                           int64_t step,
                                           const zis_zimage_size *size,
+                                          const zis_control_hints *control,
                                           const zis_tensor *latents,
                                           zis_tensor image,
                                           zis_zimage_watch *watch,
@@ -121,6 +126,7 @@ ZIS_MUST_USE zis_status zis_zimage_join(const zis_zimage *m,
                                         int64_t step,
                                         const zis_zimage_size *size,
                                         const zis_zimage_prompt *prompt,
+                                        const zis_control_hints *control,
                                         const zis_tensor *image,
                                         float sign,
                                         zis_tensor velocity,
@@ -135,6 +141,7 @@ ZIS_MUST_USE zis_status zis_zimage_step(const zis_zimage *m,
                                         int64_t step,
                                         const zis_zimage_size *size,
                                         const zis_zimage_prompt *prompt,
+                                        const zis_control_hints *control,
                                         const zis_tensor *latents,
                                         float sign,
                                         zis_tensor velocity,

@@ -215,7 +215,8 @@ static void test_transformer_of_published_size(void **state)
     double before = dry.flops;
     zis_arena_mark mark = zis_arena_save(&dry.scratch);
     assert_int_equal(
-        zis_zimage_step(m, &dry, &times, 0, &size, &prompt, &z, -1, v, NULL, NULL, NULL), ZIS_OK);
+        zis_zimage_step(m, &dry, &times, 0, &size, &prompt, NULL, &z, -1, v, NULL, NULL, NULL),
+        ZIS_OK);
     assert_true(zis_arena_save(&dry.scratch) == mark);
     /* performance.md 2: 13.60 TF for 512x512 with 128 text tokens, the context refiner left out */
     double joint = 1152, image = 1024, d = 3840, products = 2 * (4 * d * d + 3 * d * 10240);
@@ -228,7 +229,8 @@ static void test_transformer_of_published_size(void **state)
     assert_int_equal(zis_zimage_size_make(m, &dry, 63, 64, &prompt, &size, &err), ZIS_ARG);
     assert_int_equal(zis_zimage_size_make(m, &dry, 2048, 64, &prompt, &size, &err), ZIS_ARG);
     assert_int_equal(
-        zis_zimage_step(m, &dry, &times, 8, &size, &prompt, &z, -1, v, NULL, NULL, &err), ZIS_ARG);
+        zis_zimage_step(m, &dry, &times, 8, &size, &prompt, NULL, &z, -1, v, NULL, NULL, &err),
+        ZIS_ARG);
     cap = zis_run_alloc_2d(&dry, ZIS_DTYPE_F32, 100, 256);
     assert_int_equal(zis_zimage_prompt_make(m, &dry, &cap, &prompt, NULL, NULL, &err), ZIS_ARG);
     assert_non_null(strstr(err.text, "256"));
