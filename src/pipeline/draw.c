@@ -90,6 +90,18 @@ static zis_status stage_encode(maker *m, zis_error *err)
     return ZIS_OK;
 }
 
+static zis_status stage_control(maker *m, zis_error *err)
+{
+    if (!m->control) return ZIS_OK;
+    double start = zis_os_now();
+    report(m, ZIS_STAGE_CONTROL, 0, 1, -1);
+    zis_status st = zis_draw_make_context(m, err);
+    if (st) return st;
+    m->out.seconds[ZIS_STAGE_CONTROL] = zis_os_now() - start;
+    report(m, ZIS_STAGE_CONTROL, 1, 1, -1);
+    return ZIS_OK;
+}
+
 /* ---- steps --------------------------------------------------------------------------------- */
 
 static void on_step(void *arg, double done)
@@ -209,6 +221,15 @@ static zis_status ready_kept(maker *m, zis_error *err)
     return st;
 }
 
+static zis_status check_control(const maker *m, zis_error *err)
+{
+    if (!m->control || m->request->picture[ZIS_PICTURE_CONTROL]) return ZIS_OK;
+    if (zis_control_get_info(m->control)->version == ZIS_CONTROL_1_0)
+        return zis_fail(err, ZIS_ARG,
+                        "a ControlNet of version 1.0 needs a control image: it does not see masks");
+    return ZIS_OK;
+}
+
 static zis_status prepare(maker *m, zis_error *err)
 {
     const zis_request *r = m->request;
@@ -229,10 +250,16 @@ static zis_status prepare(maker *m, zis_error *err)
 
 zis_status zis_draw_run(const zis_draw_job *job, zis_run *run, zis_draw_result *out, zis_error *err)
 {
-    maker m = {.job = job, .model = job->model, .request = job->request, .run = run};
-    zis_status st = prepare(&m, err);
+    maker m = {.job = job,
+               .model = job->model,
+               .request = job->request,
+               .control = job->control,
+               .run = run};
+    zis_status st = check_control(&m, err);
+    if (!st) st = prepare(&m, err);
     if (!st) st = stage_text(&m, err);
     if (!st) st = stage_encode(&m, err);
+    if (!st) st = stage_control(&m, err);
     if (!st) st = stage_denoise(&m, err);
     if (!st) st = stage_decode(&m, err);
     if (st) {
@@ -257,6 +284,7 @@ zis_status zis_draw_run(const zis_draw_job *job, zis_run *run, zis_draw_result *
     free(m.sigmas);
     free(m.latents);
     free(m.mask);
+    free(m.context);
     return st;
 }
 

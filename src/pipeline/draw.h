@@ -2,6 +2,7 @@
  *
  *     prompt -> ids -> features (kept for the same prompt) -> noise -> steps -> decode -> 8 bits
  *     picture to start from, mask -> latents (kept for the same picture) --^
+ *     control map, masked picture -> control context (controlnet.md 3) ----^
  *
  * The pixels that a mask keeps are the picture's own in the result, bit for bit.
  *
@@ -16,6 +17,7 @@
 #define ZIS_PIPELINE_DRAW_H
 
 #include "kernels/run.h"
+#include "models/zimage/control.h"
 #include "pipeline/encoded.h"
 #include "pipeline/features.h"
 #include "pipeline/inputs.h"
@@ -68,6 +70,7 @@ enum {
 };
 
 typedef struct zis_draw_job {
+    const zis_control *control; /* opened for this model, or NULL: nothing is controlled */
     const zis_model *model;     /* tokenizer, text encoder, transformer, VAE */
     const zis_request *request; /* complete and checked; seed >= 0; batch is not looked at */
     zis_features *features;     /* kept prompts, or NULL */
@@ -96,8 +99,10 @@ ZIS_MUST_USE zis_status zis_draw_run(const zis_draw_job *job,
                                      zis_error *err);
 void zis_draw_result_deinit(zis_draw_result *r);
 
-/* The plan alone, for prompts of so many tokens (negative: 0 = no guidance). */
+/* The plan alone, for prompts of so many tokens (negative: 0 = no guidance); control may be NULL.
+ */
 ZIS_MUST_USE zis_status zis_draw_plan_make(const zis_model *model,
+                                           const zis_control *control,
                                            const zis_run *like,
                                            const zis_request *request,
                                            int64_t tokens,

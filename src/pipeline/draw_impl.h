@@ -19,6 +19,7 @@ typedef struct zis_draw_maker {
     const zis_draw_job *job;
     const zis_model *model;
     const zis_request *request;
+    const zis_control *control; /* or NULL */
     zis_run *run;
     zis_draw_text prompt, negative; /* negative.n = 0: no guidance */
     zis_features *features;
@@ -33,6 +34,7 @@ typedef struct zis_draw_maker {
     float *latents;
     const float *x0;        /* [C, h, w] latents of the picture to start from, or NULL; borrowed */
     float *mask;            /* [h, w] what is painted anew, or NULL */
+    float *context;         /* [channels, h, w] of the control, or NULL */
     int64_t channels, h, w; /* of the latents */
     int width, height;      /* padded */
     double started;         /* of the loop over the steps */
@@ -73,6 +75,11 @@ ZIS_MUST_USE zis_status zis_draw_decode(
  * now if need be. */
 ZIS_MUST_USE zis_status zis_draw_latents_of(
     zis_draw_maker *m, zis_image *image, zis_image *mask, const float **out, zis_error *err);
+/* m->context: control latents, and from 2.0 on the mask and the masked picture (controlnet.md 3).
+ */
+ZIS_MUST_USE zis_status zis_draw_make_context(zis_draw_maker *m, zis_error *err);
+/* How many pictures that encodes at most. */
+int zis_draw_context_pictures(const zis_draw_maker *m);
 /* A new block [h, w]: the most that any pixel of a latent's cell is to be painted anew, 0 to 1. */
 ZIS_MUST_USE zis_status zis_draw_latent_mask(const zis_draw_maker *m,
                                              const zis_image *mask,

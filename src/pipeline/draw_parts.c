@@ -4,10 +4,22 @@
 #include "pipeline/picture8.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* Step i of n is controlled unless i / n < start or (i + 1) / n > end (product.md 9). */
+static void control_steps(const zis_draw_maker *m, int *first, int *end)
+{
+    int n = m->steps;
+    for (*first = 0; *first < n && (double)*first / n < m->request->control_start;) ++*first;
+    for (*end = n; *end > 0 && (double)*end / n > m->request->control_end;) --*end;
+}
 
 zis_denoise_args zis_draw_denoise_args(const zis_draw_maker *m)
 {
     const zis_request *r = m->request;
+    zis_denoise_control control = {
+        .net = m->control, .context = m->context, .scale = (float)r->control_strength};
+    if (m->control) control_steps(m, &control.first, &control.end);
     return (zis_denoise_args){
         .model = m->model->transformer,
         .prompt = m->features_of[0],
@@ -18,6 +30,7 @@ zis_denoise_args zis_draw_denoise_args(const zis_draw_maker *m)
         .steps = m->steps,
         .sampler = r->sampler,
         .cfg = (float)r->cfg,
+        .control = control,
         .masked = r->picture[ZIS_PICTURE_MASK] != NULL,
         .x0 = m->x0,
         .mask = m->mask,
@@ -124,4 +137,53 @@ zis_status zis_draw_latent_mask(const zis_draw_maker *m,
         }
     *out = cells;
     return ZIS_OK;
+}
+
+/* ---- control ------------------------------------------------------------------------------- */
+
+static bool sees_picture(const zis_draw_maker *m)
+{
+    return zis_control_get_info(m->control)->version != ZIS_CONTROL_1_0;
+}
+
+int zis_draw_context_pictures(const zis_draw_maker *m)
+{
+    bool map = m->request->picture[ZIS_PICTURE_CONTROL] != NULL;
+    return m->control ? map + sees_picture(m) : 0;
+}
+
+/* 1 where the picture is kept, by the pixel at the corner of each latent's cell; without a mask 0
+ * everywhere. What only pads is kept. */
+static void fill_kept(const zis_draw_maker *m, const zis_image *mask, float *plane)
+{
+    int64_t f = zis_vae_factor(m->model->vae);
+    for (int64_t i = 0; i < m->h * m->w; i++) {
+        int64_t y = i / m->w * f, x = i % m->w * f;
+        bool inside = mask && y < mask->height && x < mask->width;
+        uint8_t v = inside ? mask->data[y * mask->width + x] : 0;
+        plane[i] = mask ? 1.0f - (float)v * (float)(1.0 / 255.0) : 0.0f;
+    }
+}
+
+zis_status zis_draw_make_context(zis_draw_maker *m, zis_error *err)
+{
+    const zis_inputs *in = m->inputs;
+    size_t area = (size_t)(m->h * m->w), part = (size_t)m->channels * area;
+    const float *latents = NULL;
+    zis_status st = ZIS_OK;
+    m->context =
+        zis_mem_alloc((size_t)zis_control_get_info(m->control)->channels * area, sizeof(float));
+    if (!m->context) return zis_fail_nomem(err, "the control context");
+    if (in->map) st = zis_draw_latents_of(m, in->map, NULL, &latents, err);
+    if (st) return st;
+    if (latents)
+        memcpy(m->context, latents, part * sizeof(float));
+    else
+        for (size_t i = 0; i < part; i++) m->context[i] = -1.0f;
+    if (!sees_picture(m)) return ZIS_OK;
+    fill_kept(m, in->mask, m->context + part);
+    /* Mid grey is what DiffSynth encodes where there is nothing to paint around. */
+    st = zis_draw_latents_of(m, in->mask ? in->init : NULL, in->mask, &latents, err);
+    if (!st) memcpy(m->context + part + area, latents, part * sizeof(float));
+    return st;
 }

@@ -109,8 +109,10 @@ static zis_status plan_denoise(zis_draw_plan *p,
     p->scratch[ZIS_STAGE_EMBED] = dry.scratch.peak;
     p->flops[ZIS_STAGE_EMBED] = cost.embed_flops;
     p->bytes[ZIS_STAGE_EMBED] = cost.embed_bytes;
-    p->flops[ZIS_STAGE_DENOISE] = cost.step_flops * m->steps;
-    p->bytes[ZIS_STAGE_DENOISE] = cost.step_bytes * m->steps;
+    bool hints = a.control.net && a.control.scale != 0 && a.control.end > a.control.first;
+    int controlled = hints ? a.control.end - a.control.first : 0, plain = m->steps - controlled;
+    p->flops[ZIS_STAGE_DENOISE] = cost.step_flops * plain + cost.control_flops * controlled;
+    p->bytes[ZIS_STAGE_DENOISE] = cost.step_bytes * plain + cost.control_bytes * controlled;
     return st;
 }
 
@@ -136,6 +138,7 @@ zis_status zis_draw_plan_all(const zis_draw_maker *m,
     int pictures = m->request->picture[ZIS_PICTURE_INIT] ? 1 : 0;
     zis_status st = plan_text(&p, m, like, tokens, err);
     if (!st) st = plan_pictures(&p, m, like, ZIS_STAGE_ENCODE, pictures, err);
+    if (!st) st = plan_pictures(&p, m, like, ZIS_STAGE_CONTROL, zis_draw_context_pictures(m), err);
     if (!st) st = plan_denoise(&p, m, like, tokens, err);
     if (!st) st = plan_decode(&p, m, like, err);
     if (!st) *out = p;
@@ -143,6 +146,7 @@ zis_status zis_draw_plan_all(const zis_draw_maker *m,
 }
 
 zis_status zis_draw_plan_make(const zis_model *model,
+                              const zis_control *control,
                               const zis_run *like,
                               const zis_request *request,
                               int64_t tokens,
@@ -150,7 +154,7 @@ zis_status zis_draw_plan_make(const zis_model *model,
                               zis_draw_plan *out,
                               zis_error *err)
 {
-    zis_draw_maker m = {.model = model, .request = request};
+    zis_draw_maker m = {.model = model, .request = request, .control = control};
     const int64_t n[2] = {tokens, negative_tokens};
     zis_status st = zis_draw_set_sizes(&m, err);
     if (!st) st = zis_draw_make_sigmas(&m, err);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "kernels/run.h"
+#include "pipeline/control_find.h"
 #include "pipeline/draw.h"
 #include "pipeline/encoded.h"
 #include "pipeline/features.h"
@@ -17,12 +18,20 @@
 
 #define FEATURES_ROOM 16
 #define ENCODED_ROOM 8
+#define CONTROL_STEPS 9
 
 /* A model that is loaded, by the names it was asked for. */
 typedef struct loaded {
     char *key;
     zis_model *model;
 } loaded;
+
+/* A ControlNet that is loaded, by its file and the transformer that it was opened for. */
+typedef struct loaded_control {
+    char *path;
+    const zis_zimage *main;
+    zis_control *control;
+} loaded_control;
 
 struct zis_engine {
     zis_engine_options options;
@@ -35,6 +44,8 @@ struct zis_engine {
     zis_preprocess *preprocess;
     loaded *models;
     size_t n_models;
+    loaded_control *controls;
+    size_t n_controls;
 };
 
 /* One job on its way. */
@@ -43,6 +54,7 @@ typedef struct job {
     const zis_engine_hooks *hooks;
     zis_engine_result *out;
     zis_model *model;
+    const zis_control *control; /* or NULL */
     zis_inputs inputs;
     zis_loras *loras; /* attached for this job alone */
     int picture;
@@ -81,6 +93,11 @@ void zis_engine_destroy(zis_engine **engine)
     if (!engine || !*engine) return;
     zis_engine *e = *engine;
     if (e->has_run) zis_run_deinit(&e->run);
+    for (size_t i = 0; i < e->n_controls; i++) {
+        free(e->controls[i].path);
+        zis_control_close(&e->controls[i].control);
+    }
+    free(e->controls);
     for (size_t i = 0; i < e->n_models; i++) {
         free(e->models[i].key);
         zis_model_close(&e->models[i].model);
@@ -193,6 +210,41 @@ out:
     return st;
 }
 
+/* *path moves into the list. */
+static zis_status add_control(
+    zis_engine *e, char **path, const zis_zimage *main, const zis_control **out, zis_error *err)
+{
+    loaded_control *list = zis_mem_resize(e->controls, e->n_controls + 1, sizeof *list);
+    if (!list) return zis_fail_nomem(err, "the list of ControlNets");
+    e->controls = list;
+    loaded_control fresh = {.main = main};
+    zis_status st = zis_control_open(&fresh.control, main, *path, err);
+    if (st) return st;
+    fresh.path = *path;
+    *path = NULL;
+    list[e->n_controls++] = fresh;
+    *out = fresh.control;
+    return ZIS_OK;
+}
+
+/* *out stays NULL where the request asks for none. */
+static zis_status ready_control(zis_engine *e,
+                                const zis_request *r,
+                                const zis_model *model,
+                                const zis_control **out,
+                                zis_error *err)
+{
+    char *path = NULL;
+    if (!r->control_net && !r->picture[ZIS_PICTURE_CONTROL]) return ZIS_OK;
+    zis_status st = zis_control_find(&path, r->control_net, model, err);
+    for (size_t i = 0; i < e->n_controls && !st && !*out; i++)
+        if (e->controls[i].main == model->transformer && strcmp(e->controls[i].path, path) == 0)
+            *out = e->controls[i].control;
+    if (!st && !*out) st = add_control(e, &path, model->transformer, out, err);
+    free(path);
+    return st;
+}
+
 /* ---- one job ------------------------------------------------------------------------------- */
 
 static void report(const job *j, const char *stage, int step, int of, double fraction, double left)
@@ -263,6 +315,7 @@ static zis_status make_picture(job *j, zis_error *err)
     if (j->hooks->preview) hooks.preview = on_preview;
     zis_draw_job work = {
         .model = j->model,
+        .control = j->control,
         .request = &one,
         .features = j->e->features,
         .inputs = &j->inputs,
@@ -329,9 +382,14 @@ static zis_status prepare(job *j, const zis_request *request, zis_error *err)
     if (st) return st;
     report(j, "load", 0, 1, 0, -1);
     st = ready_model(j->e, r, &j->model, err);
+    if (!st) st = ready_control(j->e, r, j->model, &j->control, err);
     if (!st) st = ready_run(j->e, math_of(r), err);
     if (st) return st;
-    zis_request_defaults_apply(r, &j->model->set.defaults);
+    zis_request_defaults defaults = j->model->set.defaults;
+    /* the application's, and the one that the 8-steps ControlNets were tried with */
+    if (j->control && j->model->set.turbo && defaults.steps < CONTROL_STEPS)
+        defaults.steps = CONTROL_STEPS;
+    zis_request_defaults_apply(r, &defaults);
     if (r->seed < 0) r->seed = zis_os_random();
     st = zis_inputs_settle_size(r, err);
     if (!st) st = zis_request_check(r, err);

@@ -26,13 +26,6 @@ static zis_status take_int(const zis_golden *g, const char *key, int hi, int *fi
     return st;
 }
 
-static zis_status check_supported(const zis_golden *g, zis_error *err)
-{
-    if (zis_json_doc_string(g->doc, "control"))
-        return zis_fail(err, ZIS_UNSUPPORTED, "this version has no ControlNet");
-    return ZIS_OK;
-}
-
 /* A picture [H, W, 3] of 8 bits, if the golden has it. */
 static zis_status take_picture(
     const zis_golden *g, const char *name, zis_request *r, zis_picture_slot slot, zis_error *err)
@@ -64,6 +57,8 @@ static zis_status read_request(const zis_golden *g, zis_request *r, zis_error *e
     if (!st) st = zis_json_doc_double(g->doc, "strength", 0, 1, &r->strength, err);
     if (!st) st = zis_json_doc_int(g->doc, "seed", 0, INT64_MAX, &r->seed, err);
     if (!st) st = take_picture(g, "in.image", r, ZIS_PICTURE_INIT, err);
+    if (!st) st = take_picture(g, "in.control_image", r, ZIS_PICTURE_CONTROL, err);
+    if (!st) st = zis_json_doc_double(g->doc, "control_scale", 0, 2, &r->control_strength, err);
     if (!st) st = zis_request_check(r, err);
     return st;
 }
@@ -95,23 +90,40 @@ static zis_status attach_lora(const zis_golden *g, zis_model *m, zis_loras **out
     return st ? st : zis_golden_attach(g, m->transformer, name, strength, out, err);
 }
 
+static zis_status open_control(const zis_golden *g,
+                               const zis_model *model,
+                               zis_control **out,
+                               zis_error *err)
+{
+    const char *name = zis_json_doc_string(g->doc, "control");
+    char *path = NULL;
+    if (!name) return ZIS_OK;
+    zis_status st = zis_golden_resolve(g, name, &path, err);
+    if (!st) st = zis_control_open(out, model->transformer, path, err);
+    free(path);
+    return st;
+}
+
 zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err)
 {
     zis_model *model = NULL;
     zis_loras *loras = NULL;
+    zis_control *control = NULL;
     zis_request request;
     zis_draw_result result;
-    zis_status st = check_supported(g, err);
-    if (!st) st = zis_request_init(&request, err);
+    zis_status st = zis_request_init(&request, err);
     if (st) return st;
     st = open_model(g, &model, err);
     if (st) goto out;
     zis_request_defaults_apply(&request, &model->set.defaults);
     st = read_request(g, &request, err);
     if (!st) st = attach_lora(g, model, &loras, err);
+    if (!st) st = open_control(g, model, &control, err);
     if (st) goto out;
-    zis_draw_job job = {
-        .model = model, .request = &request, .keep = ZIS_KEEP_LATENTS | ZIS_KEEP_PLANES};
+    zis_draw_job job = {.model = model,
+                        .control = control,
+                        .request = &request,
+                        .keep = ZIS_KEEP_LATENTS | ZIS_KEEP_PLANES};
     zis_run run = *g->run; /* scratch of its own, of the planned size */
     run.scratch = (zis_arena){0};
     run.external = false;
@@ -126,6 +138,7 @@ zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err)
     zis_draw_result_deinit(&result);
 out:
     zis_loras_detach(&loras);
+    zis_control_close(&control);
     zis_model_close(&model);
     zis_request_deinit(&request);
     return st;
