@@ -1,6 +1,8 @@
 /* A row names what must be there. To know one more kind of file, add a row. */
 #include "pipeline/recognise.h"
 
+#include "models/zimage/control.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +15,7 @@ static const struct {
     const char *layout;
     const char *tests[MAX_TESTS];
 } rows[] = {
-    {"Z-Image ControlNet", "diffusers", {"control_all_x_embedder.2-1.weight"}},
+    {"Z-Image ControlNet", "unknown", {"control_all_x_embedder.2-1.weight"}}, /* its version */
     {"Z-Image transformer", "diffusers", {"all_x_embedder.2-1.weight"}},
     {"Z-Image transformer", "comfy", {"x_embedder.weight", "layers.0.attention.qkv.weight"}},
     {"Qwen3 text encoder",
@@ -74,6 +76,9 @@ zis_recognised zis_recognise(const zis_weights *w)
         if (!holds(w, rows[i].tests)) continue;
         r.family = rows[i].family;
         r.layout = rows[i].layout;
+        zis_control_info control;
+        if (i == 0 && zis_control_recognise(&control, w, NULL) == ZIS_OK)
+            r.layout = zis_control_version_name(&control);
         break;
     }
     for (size_t i = 0; i < zis_weights_count(w); i++) {

@@ -9,7 +9,7 @@
 
 typedef struct zis_recognised {
     const char *family; /* "Z-Image transformer", "Qwen3 text encoder", ... or "unknown" */
-    const char *layout; /* "diffusers", "comfy", "original", "" */
+    const char *layout; /* "diffusers", "comfy", "original", ""; of a ControlNet its version */
     zis_dtype dtype;    /* that most bytes have; ZIS_DTYPE_COUNT when there is none */
     bool mixed;         /* other types are there too */
 } zis_recognised;
