@@ -13,6 +13,7 @@
 
 static const zis_command commands[] = {
     {"generate", zis_cmd_generate, "draw a picture of what a prompt says"},
+    {"preprocess", zis_cmd_preprocess, "make the control map of a picture: edges, depth, pose"},
     {"serve", zis_cmd_serve, "open the studio: web page and HTTP API"},
     {"models", zis_cmd_models, "list the models that are known and present"},
     {"info", zis_cmd_info, "say what a file or folder is: tensors, family, type, recipe"},

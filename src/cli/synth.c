@@ -26,7 +26,7 @@ static const zis_option options[] = {
 };
 
 /* What can be written; parts are bits. */
-#define ALL_PARTS ((1u << ZIS_SYNTH_PART_COUNT) - 1)
+#define ALL_PARTS (1u << ZIS_SYNTH_TRANSFORMER | 1u << ZIS_SYNTH_TEXT_ENCODER | 1u << ZIS_SYNTH_VAE)
 static const struct {
     const char *name;
     unsigned parts;
@@ -38,6 +38,8 @@ static const struct {
     {"transformer", 1u << ZIS_SYNTH_TRANSFORMER, true, NULL},
     {"text-encoder", 1u << ZIS_SYNTH_TEXT_ENCODER, true, NULL},
     {"vae", 1u << ZIS_SYNTH_VAE, true, NULL},
+    {"depth", 1u << ZIS_SYNTH_DEPTH, true, NULL},
+    {"pose", 1u << ZIS_SYNTH_POSE, true, NULL},
 };
 #define N_WHATS (sizeof whats / sizeof *whats)
 
@@ -46,8 +48,8 @@ static const zis_usage usage = {
     .synopsis = "WHAT OUT",
     .about =
         "Writes a checkpoint of synthetic weights with the names, shapes and layout of the "
-        "real one.\nWHAT: turbo, base (a folder, 20.5 GB each); transformer, text-encoder, vae "
-        "(a folder or a\n.safetensors file); all (turbo and base, 33 GB).",
+        "real one.\nWHAT: turbo, base (a folder, 20.5 GB each); transformer, text-encoder, vae, "
+        "depth, pose\n(a folder or a .safetensors file); all (turbo and base, 33 GB).",
     .options = options,
     .rest_max = 2,
 };
@@ -109,7 +111,7 @@ static zis_status write_part(synth *s, zis_synth_part part, const char *folder, 
     char *path = zis_os_join(folder, info->file);
     zis_status st = path ? make_folder(folder, err) : zis_fail_nomem(err, folder);
     if (!st) st = write_weights(s, part, path, err);
-    if (!st) st = write_text(folder, "config.json", info->config, err);
+    if (!st && info->config) st = write_text(folder, "config.json", info->config, err);
     if (st) rmdir(folder); /* goes only when it is empty */
     free(path);
     return st;

@@ -42,13 +42,15 @@ typedef enum zis_synth_part {
     ZIS_SYNTH_TRANSFORMER, /* 521 tensors, Turbo and Base alike */
     ZIS_SYNTH_TEXT_ENCODER,
     ZIS_SYNTH_VAE,
+    ZIS_SYNTH_DEPTH, /* MiDaS DPT-hybrid, of the preprocessors */
+    ZIS_SYNTH_POSE,  /* OpenPose's body network */
     ZIS_SYNTH_PART_COUNT
 } zis_synth_part;
 
 typedef struct zis_synth_part_info {
-    const char *folder; /* "transformer": in the diffusers layout */
+    const char *folder; /* "transformer": in the diffusers layout; NULL: a file of its own */
     const char *file;   /* "diffusion_pytorch_model.safetensors" */
-    const char *config; /* text of config.json */
+    const char *config; /* text of config.json, or NULL */
     zis_dtype dtype;    /* as published, or as most people store it */
 } zis_synth_part_info;
 

@@ -1,6 +1,6 @@
 /* synth_list.c - names and shapes of the published models (z-image.md 2, text-encoder.md 2, vae.md
  * 3), as rows of templates. */
-#include "formats/synth.h"
+#include "formats/synth_impl.h"
 
 #include "base/mem.h"
 
@@ -98,40 +98,39 @@ static const row norm[] = {
 
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
-static bool add(
-    zis_synth_list *l, zis_dtype t, const char *prefix, const row *r, int64_t in, int64_t out)
+void zis_synth_list_add(
+    zis_synth_builder *b, const char *prefix, const char *name, int ndim, const int64_t *dim)
 {
+    zis_synth_list *l = b->list;
+    if (b->failed) return;
+    b->failed = true;
     if (l->count == l->room) {
         size_t room = l->room ? 2 * l->room : 256;
         zis_weights_spec *grown = zis_mem_resize(l->specs, room, sizeof *grown);
-        if (!grown) return false;
+        if (!grown) return;
         l->specs = grown;
         l->room = room;
     }
-    zis_weights_spec s = {.dtype = t, .ndim = r->ndim};
-    for (int i = 0; i < r->ndim; i++)
-        s.dim[i] = r->dim[i] == -1 ? in : r->dim[i] == -2 ? out : r->dim[i];
-    s.name = zis_mem_printf("%s%s", prefix, r->name);
-    if (!s.name) return false;
+    zis_weights_spec s = {.dtype = b->dtype, .ndim = ndim};
+    for (int i = 0; i < ndim; i++) s.dim[i] = dim[i];
+    s.name = zis_mem_printf("%s%s", prefix, name);
+    if (!s.name) return;
     l->specs[l->count++] = s;
-    return true;
+    b->failed = false;
 }
-
-/* A list under construction: where tensors go and how they are stored. */
-typedef struct builder {
-    zis_synth_list *list;
-    zis_dtype dtype;
-    bool failed;
-} builder;
 
 static void group(
-    builder *b, const char *prefix, const row *rows, size_t n, int64_t in, int64_t out)
+    zis_synth_builder *b, const char *prefix, const row *rows, size_t n, int64_t in, int64_t out)
 {
-    for (size_t i = 0; i < n && !b->failed; i++)
-        b->failed = !add(b->list, b->dtype, prefix, &rows[i], in, out);
+    for (size_t i = 0; i < n; i++) {
+        int64_t dim[ZIS_MAX_DIMS];
+        for (int k = 0; k < rows[i].ndim; k++)
+            dim[k] = rows[i].dim[k] == -1 ? in : rows[i].dim[k] == -2 ? out : rows[i].dim[k];
+        zis_synth_list_add(b, prefix, rows[i].name, rows[i].ndim, dim);
+    }
 }
 
-static void build_transformer(builder *b)
+static void build_transformer(zis_synth_builder *b)
 {
     static const struct {
         const char *name;
@@ -149,7 +148,7 @@ static void build_transformer(builder *b)
         }
 }
 
-static void build_text_encoder(builder *b)
+static void build_text_encoder(zis_synth_builder *b)
 {
     char prefix[64];
     group(b, "", text_encoder_ends, COUNT(text_encoder_ends), 0, 0);
@@ -159,13 +158,13 @@ static void build_text_encoder(builder *b)
     }
 }
 
-static void build_resnet(builder *b, const char *prefix, int64_t in, int64_t out)
+static void build_resnet(zis_synth_builder *b, const char *prefix, int64_t in, int64_t out)
 {
     group(b, prefix, resnet, COUNT(resnet), in, out);
     if (in != out) group(b, prefix, shortcut, COUNT(shortcut), in, out);
 }
 
-static void build_half(builder *b, bool decoder)
+static void build_half(zis_synth_builder *b, bool decoder)
 {
     static const int64_t widths[] = {128, 256, 512, 512};
     const char *half = decoder ? "decoder" : "encoder";
@@ -198,7 +197,7 @@ static void build_half(builder *b, bool decoder)
     group(b, prefix, conv, COUNT(conv), last, decoder ? 3 : 32);
 }
 
-static void build_vae(builder *b)
+static void build_vae(zis_synth_builder *b)
 {
     build_half(b, false);
     build_half(b, true);
@@ -265,6 +264,8 @@ static const zis_synth_part_info parts[ZIS_SYNTH_PART_COUNT] = {
                        "  \"use_quant_conv\": false\n"
                        "}\n",
                        ZIS_DTYPE_BF16},
+    [ZIS_SYNTH_DEPTH] = {NULL, "dpt_hybrid-midas-501f0c75.safetensors", NULL, ZIS_DTYPE_F32},
+    [ZIS_SYNTH_POSE] = {NULL, "body_pose_model.safetensors", NULL, ZIS_DTYPE_F32},
 };
 
 const zis_synth_part_info *zis_synth_part_get(zis_synth_part part)
@@ -277,12 +278,14 @@ zis_status zis_synth_list_create(zis_synth_list **out,
                                  zis_dtype dtype,
                                  zis_error *err)
 {
-    static void (*const build[ZIS_SYNTH_PART_COUNT])(builder *) = {
+    static void (*const build[ZIS_SYNTH_PART_COUNT])(zis_synth_builder *) = {
         [ZIS_SYNTH_TRANSFORMER] = build_transformer,
         [ZIS_SYNTH_TEXT_ENCODER] = build_text_encoder,
         [ZIS_SYNTH_VAE] = build_vae,
+        [ZIS_SYNTH_DEPTH] = zis_synth_build_depth,
+        [ZIS_SYNTH_POSE] = zis_synth_build_pose,
     };
-    builder b = {.list = zis_mem_zalloc(1, sizeof *b.list), .dtype = dtype};
+    zis_synth_builder b = {.list = zis_mem_zalloc(1, sizeof *b.list), .dtype = dtype};
     if (b.list) build[part](&b);
     if (!b.list || b.failed) {
         zis_synth_list_destroy(&b.list);

@@ -158,7 +158,8 @@ static zis_status make_map(
         return ZIS_OK;
     }
     if (!st && !p) st = zis_fail(err, ZIS_ARG, "there is no preprocessor here");
-    const zis_preprocess_job job = {.kind = r->preprocess, .image = picture};
+    const zis_preprocess_job job = {
+        .kind = r->preprocess, .image = picture, .weights = r->preprocess_weights};
     if (!st) st = zis_preprocess_run(p, &job, run, &map, err);
     if (!st) st = fit(&out->map, map, r, err);
     zis_image_destroy(&picture);

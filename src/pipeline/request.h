@@ -97,6 +97,7 @@ typedef struct zis_request {
     double control_strength;           /* of all hints; 0 to 2 */
     double control_start, control_end; /* fractions of the steps */
     int preprocess;                    /* zis_preprocess_kind, of the control picture */
+    char *preprocess_weights;          /* checkpoint for it; NULL: the usual places */
     zis_image *picture[ZIS_PICTURE_COUNT]; /* owned (shared with copies), or NULL */
 
     zis_request_lora *loras; /* owned; applied in this order */

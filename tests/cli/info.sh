@@ -15,7 +15,7 @@ ok "a control file" "$zis" info "$nano/controlnet/nano-controlnet-union-2.1.safe
 has out "Z-Image ControlNet"
 ok "version" "$zis" version
 has out "^Z-Image Studio, zis [0-9]"
-for command in generate models info bench selftest synth version; do
+for command in generate preprocess models info bench selftest synth version; do
     ok "help of $command" "$zis" help $command
     has out "^Usage: zis $command"
     cp out page
