@@ -491,3 +491,20 @@ bool zis_check_bilinear(zis_run *run, const zis_bilinear_args *a)
         return bad(run, "bilinear: x %s does not give y %s", SHAPE(&a->x), SHAPE(&a->y));
     return apart(run, op, &a->y, &a->x);
 }
+
+bool zis_check_pixel_shuffle(zis_run *run, const zis_pixel_shuffle_args *a)
+{
+    const char *op = "pixel_shuffle";
+    if (!cube(run, op, "y", &a->y) || !cube(run, op, "x", &a->x)) return false;
+    int64_t r = a->factor;
+    if (r < 1 || r > 64 || a->y.dim[0] != r * a->x.dim[0] || a->y.dim[1] != r * a->x.dim[1] ||
+        a->x.dim[2] != r * r * a->y.dim[2])
+        return bad(run, "pixel_shuffle: x %s does not give y %s by a factor of %d", SHAPE(&a->x),
+                   SHAPE(&a->y), a->factor);
+    if (!apart(run, op, &a->y, &a->x)) return false;
+    if (!a->add.data) return true;
+    if (!cube(run, op, "add", &a->add) || !apart(run, op, &a->y, &a->add)) return false;
+    return (a->add.dim[0] == a->x.dim[0] && a->add.dim[1] == a->x.dim[1] &&
+            a->add.dim[2] == a->y.dim[2]) ||
+           bad(run, "pixel_shuffle: add %s does not fit x %s", SHAPE(&a->add), SHAPE(&a->x));
+}

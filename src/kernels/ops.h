@@ -301,6 +301,15 @@ typedef struct zis_bilinear_args {
     bool corners; /* the corners of both are the same points */
 } zis_bilinear_args;
 
+/* ---- pixel_shuffle: y[i*r + di, j*r + dj, c] = x[i, j, (c*r + di)*r + dj] + add[i, j, c] --------
+ */
+typedef struct zis_pixel_shuffle_args {
+    zis_tensor y;   /* [r*H, r*W, C] */
+    zis_tensor x;   /* [H, W, C*r*r] */
+    zis_tensor add; /* [H, W, C] or no data: enlarged to the nearest pixel */
+    int factor;     /* r */
+} zis_pixel_shuffle_args;
+
 /* slot, argument struct */
 #define ZIS_OPS_LIST(X)                                                                            \
     X(linear, zis_linear_args)                                                                     \
@@ -322,7 +331,8 @@ typedef struct zis_bilinear_args {
     X(group_norm, zis_group_norm_args)                                                             \
     X(conv2d, zis_conv2d_args)                                                                     \
     X(max_pool, zis_max_pool_args)                                                                 \
-    X(bilinear, zis_bilinear_args)
+    X(bilinear, zis_bilinear_args)                                                                 \
+    X(pixel_shuffle, zis_pixel_shuffle_args)
 
 typedef struct zis_ops {
     const char *name; /* "cpu", "ref", "dry", ... */

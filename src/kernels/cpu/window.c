@@ -1,4 +1,5 @@
-/* window.c - pooling and bilinear enlarging: one row of outputs a task, channels in vectors. */
+/* window.c - pooling and bilinear enlarging (one row of outputs a task, channels in vectors), and
+ * pixels out of channels. */
 #include "kernels/cpu/cpu.h"
 
 #include <math.h>
@@ -88,4 +89,30 @@ void zis_cpu_bilinear(zis_run *run, const zis_bilinear_args *a)
     j.rows = zis_run_alloc_bytes(run, (size_t)zis_pool_threads(run->pool) * line);
     if (!run->dry && !run->status) zis_pool_for(run->pool, (int)a->y.dim[0], bilinear_row, &j);
     zis_arena_restore(&run->scratch, mark);
+}
+
+/* ---- pixel_shuffle -------------------------------------------------------------------------- */
+/* One row of x: r rows of y. */
+static void shuffle_row(void *arg, int i, int thread)
+{
+    const zis_pixel_shuffle_args *a = arg;
+    int64_t r = a->factor, w = a->x.dim[1], n = a->y.dim[2];
+    const float *x = (const float *)a->x.data + i * w * a->x.dim[2];
+    const float *add = a->add.data ? (const float *)a->add.data + i * w * n : NULL;
+    (void)thread;
+    for (int64_t di = 0; di < r; di++) {
+        float *y = (float *)a->y.data + (i * r + di) * r * w * n;
+        for (int64_t j = 0; j < w; j++)
+            for (int64_t dj = 0; dj < r; dj++)
+                for (int64_t c = 0; c < n; c++) {
+                    float v = x[j * a->x.dim[2] + (c * r + di) * r + dj];
+                    *y++ = add ? v + add[j * n + c] : v;
+                }
+    }
+}
+
+void zis_cpu_pixel_shuffle(zis_run *run, const zis_pixel_shuffle_args *a)
+{
+    if (run->dry || run->status) return;
+    zis_pool_for(run->pool, (int)a->x.dim[0], shuffle_row, (void *)a);
 }

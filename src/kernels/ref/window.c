@@ -1,4 +1,4 @@
-/* window.c - pooling and bilinear enlarging over pixels. */
+/* window.c - pooling, bilinear enlarging and pixels out of channels. */
 #include "kernels/ref/ref.h"
 
 #include <math.h>
@@ -50,4 +50,18 @@ void zis_ref_bilinear(zis_run *run, const zis_bilinear_args *a)
                 zis_ref_row(&a->y, i * a->y.dim[1] + j)[c] = (float)(top * (1 - fy) + bottom * fy);
             }
         }
+}
+
+void zis_ref_pixel_shuffle(zis_run *run, const zis_pixel_shuffle_args *a)
+{
+    if (run->dry) return;
+    int64_t r = a->factor, w = a->x.dim[1];
+    for (int64_t i = 0; i < a->y.dim[0]; i++)
+        for (int64_t j = 0; j < a->y.dim[1]; j++)
+            for (int64_t c = 0; c < a->y.dim[2]; c++) {
+                int64_t from = i / r * w + j / r;
+                float v = zis_ref_row(&a->x, from)[(c * r + i % r) * r + j % r];
+                if (a->add.data) v += zis_ref_row(&a->add, from)[c];
+                zis_ref_row(&a->y, i * a->y.dim[1] + j)[c] = v;
+            }
 }

@@ -588,6 +588,22 @@ static void test_window(bench *b)
     }
 }
 
+static void test_pixel_shuffle(bench *b)
+{
+    for (int i = 0; i < 4; i++) {
+        int r = i + 1;
+        zis_pixel_shuffle_args a = {.y = cube(b, 5 * r, 7 * r, 3, false),
+                                    .x = cube(b, 5, 7, 3 * r * r, true),
+                                    .add = i % 2 ? cube(b, 5, 7, 3, true) : (zis_tensor){0},
+                                    .factor = r};
+        zis_pixel_shuffle_args o = a;
+        o.y = clone(b, &a.y);
+        RUN(b, pixel_shuffle, &a, &o);
+        compare(b, "pixel_shuffle", &a.y, &o.y, 0);
+        done(b);
+    }
+}
+
 static void test_conv(bench *b)
 {
     conv_case(b, 1, 1, 8, 8, 3, 1, false, 0, false, ZIS_DTYPE_BF16);
@@ -781,12 +797,19 @@ typedef struct named {
 } named;
 
 static const named tests[] = {
-    {"linear", test_linear}, {"attention", test_attention},
-    {"norms", test_norms},   {"qk_norm_rope", test_qk_norm_rope},
-    {"conv", test_conv},     {"group_norm", test_group_norm},
-    {"small", test_small},   {"conv_kinds", test_conv_kinds},
-    {"window", test_window}, {"linear_columns", test_linear_columns},
-    {"deltas", test_deltas}, {"conv_ends", test_conv_ends},
+    {"linear", test_linear},
+    {"attention", test_attention},
+    {"norms", test_norms},
+    {"qk_norm_rope", test_qk_norm_rope},
+    {"conv", test_conv},
+    {"group_norm", test_group_norm},
+    {"small", test_small},
+    {"conv_kinds", test_conv_kinds},
+    {"window", test_window},
+    {"linear_columns", test_linear_columns},
+    {"deltas", test_deltas},
+    {"conv_ends", test_conv_ends},
+    {"pixel_shuffle", test_pixel_shuffle},
 };
 
 static void run_all(void **state)

@@ -355,6 +355,18 @@ static void test_conv_ends(void **state)
     ASSERT_NEAR(x, 1, 2, 0, 0, -3, 4, 3047, 4046);
 }
 
+/* One pixel of two channels becomes 2 x 2; each keeps the pixel it came from underneath. */
+static void test_pixel_shuffle(void **state)
+{
+    (void)state;
+    float x[] = {1, 2, 3, 4, 5, 6, 7, 8}, add[] = {100, 200}, y[8];
+    zis_pixel_shuffle(&run, &(zis_pixel_shuffle_args){.y = cube(y, 2, 2, 2),
+                                                      .x = cube(x, 1, 1, 8),
+                                                      .add = cube(add, 1, 1, 2),
+                                                      .factor = 2});
+    ASSERT_NEAR(y, 101, 205, 102, 206, 103, 207, 104, 208);
+}
+
 /* ---- runs ---- */
 
 static void test_first_failure_sticks(void **state)
@@ -531,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_group_norm),
         cmocka_unit_test(test_conv),
         cmocka_unit_test(test_conv_ends),
+        cmocka_unit_test(test_pixel_shuffle),
         cmocka_unit_test(test_conv_norm_prologue_and_1x1),
         cmocka_unit_test(test_first_failure_sticks),
         cmocka_unit_test(test_cancel),
