@@ -48,6 +48,17 @@ ZIS_MUST_USE zis_status zis_resize_detect(zis_image **out,
 /* Pillow's Image.resize(size, LANCZOS), horizontally first, channels apart (no premultiplying). */
 ZIS_MUST_USE zis_status
 zis_resize_pillow(zis_image **out, const zis_image *in, int width, int height, zis_error *err);
+/* The same in two halves, for a picture too large to be held: bands of its rows are made narrower
+ * one by one and put into `wide` (the new width, all old rows) from row `first` on; then `wide` is
+ * brought to its height. */
+ZIS_MUST_USE zis_status zis_resize_pillow_across(zis_image *wide,
+                                                 int first,
+                                                 const zis_image *band,
+                                                 zis_error *err);
+ZIS_MUST_USE zis_status zis_resize_pillow_down(zis_image **out,
+                                               const zis_image *wide,
+                                               int height,
+                                               zis_error *err);
 /* The same to (w/2, h/2); ZIS_ARG when a side is 1. */
 ZIS_MUST_USE zis_status zis_resize_half(zis_image **out, const zis_image *in, zis_error *err);
 

@@ -75,13 +75,12 @@ static uint8_t cut(int64_t v)
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
-static void across(zis_image *out, const zis_image *in, const kernel *k)
+static void across(uint8_t *d, const zis_image *in, int width, const kernel *k)
 {
     size_t ch = (size_t)in->channels;
-    uint8_t *d = out->data;
-    for (int y = 0; y < out->height; y++) {
+    for (int y = 0; y < in->height; y++) {
         const uint8_t *row = in->data + (size_t)y * (size_t)in->width * ch;
-        for (int x = 0; x < out->width; x++) {
+        for (int x = 0; x < width; x++) {
             const int32_t *w = k->weight + (size_t)x * (size_t)k->room;
             const uint8_t *p = row + (size_t)k->first[x] * ch;
             for (size_t c = 0; c < ch; c++) {
@@ -108,36 +107,66 @@ static void down(zis_image *out, const zis_image *in, const kernel *k, int64_t *
     }
 }
 
+zis_status zis_resize_pillow_across(zis_image *wide,
+                                    int first,
+                                    const zis_image *band,
+                                    zis_error *err)
+{
+    kernel k = {0};
+    if (first < 0 || band->height > wide->height - first || band->channels != wide->channels)
+        return zis_fail(err, ZIS_ARG,
+                        "a band of %d rows does not fit a picture of %d from row %d on",
+                        band->height, wide->height, first);
+    zis_status st = ZIS_OK;
+    if (!kernel_make(&k, band->width, wide->width))
+        st = zis_fail_nomem(err, "resizing a picture");
+    else
+        across(wide->data + (size_t)first * (size_t)wide->width * (size_t)wide->channels, band,
+               wide->width, &k);
+    kernel_free(&k);
+    return st;
+}
+
+zis_status zis_resize_pillow_down(zis_image **out,
+                                  const zis_image *wide,
+                                  int height,
+                                  zis_error *err)
+{
+    zis_image *img = NULL;
+    kernel k = {0};
+    int64_t *sum = NULL;
+    zis_status st = zis_image_create(&img, wide->width, height, wide->channels, err);
+    if (st) return st;
+    sum = zis_mem_alloc((size_t)wide->width * (size_t)wide->channels, sizeof *sum);
+    if (!sum || !kernel_make(&k, wide->height, height)) {
+        st = zis_fail_nomem(err, "resizing a picture");
+    } else {
+        down(img, wide, &k, sum);
+        *out = img;
+        img = NULL;
+    }
+    kernel_free(&k);
+    free(sum);
+    zis_image_destroy(&img);
+    return st;
+}
+
 zis_status zis_resize_pillow(
     zis_image **out, const zis_image *in, int width, int height, zis_error *err)
 {
     zis_image *wide = NULL, *img = NULL;
-    kernel kx = {0}, ky = {0};
-    int64_t *sum = NULL;
-    /* The second picture first: it checks the size. */
+    /* A picture of the final size first: it checks the size. */
     zis_status st = zis_image_create(&img, width, height, in->channels, err);
+    zis_image_destroy(&img);
     if (!st && (int64_t)width * in->height > ZIS_IMAGE_MAX_PIXELS)
         st = zis_fail(err, ZIS_ARG,
                       "resizing a picture of %d x %d to %d x %d needs more than %d megapixels on "
                       "the way",
                       in->width, in->height, width, height, ZIS_IMAGE_MAX_PIXELS / 1000000);
     if (!st) st = zis_image_create(&wide, width, in->height, in->channels, err);
-    if (st) goto out;
-    sum = zis_mem_alloc((size_t)width * (size_t)in->channels, sizeof *sum);
-    if (!sum || !kernel_make(&kx, in->width, width) || !kernel_make(&ky, in->height, height)) {
-        st = zis_fail_nomem(err, "resizing a picture");
-        goto out;
-    }
-    across(wide, in, &kx);
-    down(img, wide, &ky, sum);
-    *out = img;
-    img = NULL;
-out:
-    kernel_free(&kx);
-    kernel_free(&ky);
-    free(sum);
+    if (!st) st = zis_resize_pillow_across(wide, 0, in, err);
+    if (!st) st = zis_resize_pillow_down(out, wide, height, err);
     zis_image_destroy(&wide);
-    zis_image_destroy(&img);
     return st;
 }
 
