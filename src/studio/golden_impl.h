@@ -115,7 +115,7 @@ ZIS_MUST_USE zis_status zis_golden_compare_mid_picture(zis_golden *g,
                                                        zis_error *err);
 
 /* Components: golden_base.c, golden_models.c, golden_networks.c, golden_pipeline.c,
- * golden_preprocess.c. */
+ * golden_preprocess.c, golden_upscale.c. */
 zis_status zis_golden_run_randn(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_schedule(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_tokenizer(zis_golden *g, zis_error *err);
@@ -126,6 +126,8 @@ zis_status zis_golden_run_dit_control(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_vae_encode(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_vae_decode(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_pipeline(zis_golden *g, zis_error *err);
+zis_status zis_golden_run_rrdbnet(zis_golden *g, zis_error *err);
+zis_status zis_golden_run_upscale(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_canny(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_resize(zis_golden *g, zis_error *err);
 zis_status zis_golden_run_midas(zis_golden *g, zis_error *err);
