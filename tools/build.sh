@@ -6,7 +6,8 @@
 
 # Debian packages, by what they are for.
 build_packages="cmake ninja-build gcc libc6-dev pkg-config libpng-dev libturbojpeg0-dev libwebp-dev
-libdeflate-dev libutf8proc-dev libjansson-dev libmicrohttpd-dev libseccomp-dev gzip"
+libdeflate-dev libutf8proc-dev libjansson-dev libmicrohttpd-dev libseccomp-dev gzip
+libcurl4-openssl-dev libssl-dev ca-certificates"
 test_packages="libcmocka-dev"
 lint_packages="git clang clang-format libclang-rt-14-dev"
 

@@ -233,6 +233,41 @@ bool zis_os_is_file(const char *path)
     return stat(path, &sb) == 0 && S_ISREG(sb.st_mode);
 }
 
+bool zis_os_file_size(const char *path, uint64_t *bytes)
+{
+    struct stat sb;
+    if (stat(path, &sb) != 0 || sb.st_size < 0) return false;
+    *bytes = (uint64_t)sb.st_size;
+    return true;
+}
+
+zis_status zis_os_make_folders(const char *path, zis_error *err)
+{
+    char *p = zis_mem_strdup(path);
+    if (!p) return zis_fail_nomem(err, path);
+    zis_status st = ZIS_OK;
+    for (char *s = p + 1; *p && !st; s++) {
+        char c = *s;
+        if (c != '/' && c != '\0') continue;
+        *s = '\0';
+        int e = mkdir(p, 0777) == 0 ? 0 : errno;
+        if (e && !zis_os_is_dir(p))
+            st = zis_fail(err, ZIS_IO, "cannot make the folder '%s': %s", p, strerror(e));
+        *s = c;
+        if (!c) break;
+    }
+    free(p);
+    return st;
+}
+
+void zis_os_sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    fsync(fd);
+    close(fd);
+}
+
 char *zis_os_join(const char *a, const char *b)
 {
     size_t n = strlen(a);

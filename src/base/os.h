@@ -54,6 +54,13 @@ uint32_t zis_os_random(void);
 
 bool zis_os_is_dir(const char *path);
 bool zis_os_is_file(const char *path);
+/* False when nothing is there; *bytes is untouched then. */
+bool zis_os_file_size(const char *path, uint64_t *bytes);
+/* Makes the folder and those above it that are missing. */
+ZIS_MUST_USE zis_status zis_os_make_folders(const char *path, zis_error *err);
+/* Flushes a folder, so that names in it that were made or renamed survive a power cut; only a hint
+ * where the file system does not know it. */
+void zis_os_sync_folder(const char *path);
 /* New string "a/b"; NULL without memory. */
 char *zis_os_join(const char *a, const char *b);
 /* New string: the path without links, "." and ".."; NULL when nothing is there. */

@@ -16,6 +16,7 @@ static const zis_command commands[] = {
     {"preprocess", zis_cmd_preprocess, "make the control map of a picture: edges, depth, pose"},
     {"serve", zis_cmd_serve, "open the studio: web page and HTTP API"},
     {"models", zis_cmd_models, "list the models that are known and present"},
+    {"fetch", zis_cmd_fetch, "download models into the Hugging Face cache"},
     {"info", zis_cmd_info, "say what a file or folder is: tensors, family, type, recipe"},
     {"bench", zis_cmd_bench, "measure time and memory of each stage"},
     {"selftest", zis_cmd_selftest, "compare with what the reference implementations computed"},

@@ -2,6 +2,7 @@
 #include "base/os.h"
 #include "cli/args.h"
 #include "cli/cli.h"
+#include "cli/fetch.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "pipeline/jsonout.h"
@@ -26,6 +27,7 @@ enum {
     VERBOSE,
     DEVICE,
     THREADS,
+    FETCH,
 };
 
 static const zis_option options[] = {
@@ -38,6 +40,7 @@ static const zis_option options[] = {
      "repeats the recipe in a picture; other options change it", 0, 0},
     {NO_METADATA, "no-metadata", 0, NULL, "leaves the recipe out of the picture", 0, 0},
     {SHOW, "show", 0, NULL, "shows the picture on a terminal that can", 0, 0},
+    {FETCH, "fetch", 0, NULL, "downloads the model first unless it is here", 0, 0},
     {DEVICE, "device", 0, "NAME", "auto, cpu, or ref (slow, for checks)", 0, 0},
     {THREADS, "threads", 't', "N", "threads (default: one for each CPU)", 1, 1024},
     {JSON, "json", 0, NULL, "prints the result as one JSON object", 0, 0},
@@ -64,7 +67,7 @@ typedef struct generate {
     zis_picture_kind kind;
     const char *prompt_file;
     const char *from_image;
-    bool no_metadata, show, json, quiet, verbose;
+    bool no_metadata, show, json, quiet, verbose, fetch;
     zis_progress_view progress;
     char **written; /* names of finished files */
     int n_written;
@@ -138,6 +141,9 @@ static zis_status take_option(generate *g, const zis_setting *s, zis_error *err)
         break;
     case NO_METADATA:
         g->no_metadata = true;
+        break;
+    case FETCH:
+        g->fetch = true;
         break;
     case SHOW:
         g->show = true;
@@ -380,7 +386,9 @@ static zis_status run(generate *g, zis_error *err)
     g->started = zis_os_now();
     zis_progress_init(&g->progress, g->quiet);
     hint(g);
-    zis_status st = zis_engine_create(&engine, &g->engine, err);
+    zis_status st = ZIS_OK;
+    if (g->fetch) st = zis_fetch_model(g->cli, g->request.model, g->quiet, err);
+    if (!st) st = zis_engine_create(&engine, &g->engine, err);
     if (!st) st = zis_engine_run(engine, &g->request, &hooks, g->cli->cancel, &result, err);
     zis_progress_clear(&g->progress);
     for (int i = 0; i < result.n_warnings && !g->quiet; i++)

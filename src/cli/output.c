@@ -173,3 +173,15 @@ zis_status zis_output_show(const void *png, size_t n, zis_error *err)
     zis_buf_free(&out);
     return st;
 }
+
+void zis_output_size(char *buf, size_t n, uint64_t bytes)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    double v = (double)bytes;
+    int u = 0;
+    while (u < 4 && v >= 999.5) {
+        v /= 1000;
+        u++;
+    }
+    snprintf(buf, n, "%.*f %s", u == 0 || v >= 99.95 ? 0 : u < 3 ? 1 : 2, v, units[u]);
+}

@@ -22,6 +22,9 @@ ZIS_MUST_USE zis_status zis_output_stdout(const void *data, size_t n, zis_error 
 /* What printf has collected; says so when nobody reads it. */
 ZIS_MUST_USE zis_status zis_output_flush(zis_error *err);
 
+/* "12.3 GB", "167 MB", "12 kB" */
+void zis_output_size(char *buf, size_t n, uint64_t bytes);
+
 /* Shows a PNG on the terminal (kitty's or iTerm2's protocol). */
 ZIS_MUST_USE zis_status zis_output_show(const void *png, size_t n, zis_error *err);
 

@@ -30,8 +30,7 @@ static const char *label(const char *stage)
     return stage;
 }
 
-/* "1:05", "12 s" */
-static void time_text(char *buf, size_t n, double seconds)
+void zis_progress_time(char *buf, size_t n, double seconds)
 {
     long s = (long)(seconds + 0.5);
     if (s >= 3600)
@@ -50,7 +49,7 @@ static void line_text(char *buf, size_t n, const zis_engine_progress *p)
     at += (size_t)snprintf(buf + at, n - at, "%s", label(p->stage));
     if (p->of > 1) at += (size_t)snprintf(buf + at, n - at, " %d/%d", p->step, p->of);
     if (p->seconds_left >= 1) {
-        time_text(left, sizeof left, p->seconds_left);
+        zis_progress_time(left, sizeof left, p->seconds_left);
         snprintf(buf + at, n - at, ", %s left", left);
     }
 }

@@ -20,4 +20,7 @@ void zis_progress_update(zis_progress_view *v, const zis_engine_progress *p);
 /* Takes the bar away, before anything else is printed. */
 void zis_progress_clear(zis_progress_view *v);
 
+/* "12 s", "1:05", "1:00:05" */
+void zis_progress_time(char *buf, size_t n, double seconds);
+
 #endif

@@ -116,10 +116,12 @@ static zis_status find_cached(finder *f, const char *id, zis_error *err)
         goto out;
     }
     if (st) {
-        st = zis_fail(err, ZIS_NOT_FOUND,
-                      "the model %s is not downloaded; `zis fetch %s` gets it; looked in %s", id,
-                      zis_model_fetch_name(id),
-                      repo ? repo : "no Hugging Face cache (HF_HOME and HOME are not set)");
+        st =
+            zis_fail(err, ZIS_NOT_FOUND,
+                     "the model %s is not downloaded; `zis fetch %s` gets it, then "
+                     "`zis generate -m %s \"...\"` draws (with --fetch it does both); looked in %s",
+                     id, zis_model_fetch_name(id), zis_model_fetch_name(id),
+                     repo ? repo : "no Hugging Face cache (HF_HOME and HOME are not set)");
         goto out;
     }
     st = zis_hubcache_check(folder, f->cache, zis_model_fetch_name(id), err);
