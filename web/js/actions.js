@@ -8,7 +8,12 @@ import { setError } from "./parts/field.js";
 import { get, set } from "./store.js";
 
 export function download(job) {
-    const words = (job.request?.prompt ?? "").toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 40).replace(/-+$/, "");
+    const words = (job.request?.prompt ?? "")
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}]+/gu, "-")
+        .replace(/^-+|-+$/g, "")
+        .slice(0, 40)
+        .replace(/-+$/, "");
     const link = document.createElement("a");
     link.href = job.image.url;
     link.download = `${words || "picture"}-${job.image.seed}.${job.image.format ?? "png"}`;
@@ -36,10 +41,24 @@ function sendTo(tab, field, job) {
 const ACTIONS = [
     { icon: "download", words: "Download", key: "D", act: download },
     { icon: "copy", words: "Copy picture", act: copyPicture },
-    { icon: "recipe", words: "Copy recipe", act: (job) => set({ copy: { text: job.image.parameters ?? JSON.stringify(job.image.recipe ?? {}, null, 2), what: "Recipe" } }) },
+    {
+        icon: "recipe",
+        words: "Copy recipe",
+        act: (job) =>
+            set({
+                copy: { text: job.image.parameters ?? JSON.stringify(job.image.recipe ?? {}, null, 2), what: "Recipe" },
+            }),
+    },
     { icon: "control", words: "Use as control", act: (job) => sendTo("control", "control_image", job) },
     { icon: "upscale", words: "Upscale", act: (job) => sendTo("upscale", "image", job) },
-    { icon: "start", words: "Start from this", act: (job) => { set({ "generate.start": true }); sendTo("generate", "image", job); } },
+    {
+        icon: "start",
+        words: "Start from this",
+        act: (job) => {
+            set({ "generate.start": true });
+            sendTo("generate", "image", job);
+        },
+    },
     { icon: "full", words: "Full screen", key: "F", act: () => set({ viewer: true }) },
 ];
 
@@ -58,7 +77,10 @@ export async function copyText({ text, what }) {
         await navigator.clipboard.writeText(text);
         set({ notice: { text: `${what} copied` } });
     } catch {
-        set({ notice: { text: "The browser did not allow copying. Select the text and press Ctrl+C.", bad: true }, copied: null });
+        set({
+            notice: { text: "The browser did not allow copying. Select the text and press Ctrl+C.", bad: true },
+            copied: null,
+        });
     }
 }
 

@@ -24,20 +24,30 @@ async function ask(method, path, body, signal) {
             method,
             signal,
             body: body === undefined || isFile ? body : JSON.stringify(body),
-            headers: body === undefined ? {} : { "Content-Type": isFile ? body.type || "application/octet-stream" : "application/json" },
+            headers:
+                body === undefined
+                    ? {}
+                    : { "Content-Type": isFile ? body.type || "application/octet-stream" : "application/json" },
         });
     } catch (error) {
         if (error.name === "AbortError") throw error;
-        throw new ApiError("offline", "The server does not answer. Start it with `zis serve`; this page goes on by itself.");
+        throw new ApiError(
+            "offline",
+            "The server does not answer. Start it with `zis serve`; this page goes on by itself.",
+        );
     }
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => null);
     const error = told?.error ?? {};
-    throw new ApiError(error.code ?? "internal", sentence(error.message ?? `The server answered ${answer.status} ${answer.statusText}`), {
-        status: answer.status,
-        param: error.param ?? null,
-        fetch: error.fetch ?? null,
-    });
+    throw new ApiError(
+        error.code ?? "internal",
+        sentence(error.message ?? `The server answered ${answer.status} ${answer.statusText}`),
+        {
+            status: answer.status,
+            param: error.param ?? null,
+            fetch: error.fetch ?? null,
+        },
+    );
 }
 
 /* The command line's sentences begin small and end bare; on a page they stand alone. */
@@ -70,5 +80,6 @@ export async function picture(url) {
 export const upload = (blob, name, signal) => json("POST", `uploads?name=${encodeURIComponent(name)}`, blob, signal);
 export const uploadLora = (blob, name) => json("POST", `uploads?kind=lora&name=${encodeURIComponent(name)}`, blob);
 export const checkLora = (name, model) => json("POST", "loras/check", { name, model });
-export const preprocess = async (kind, image, signal) => (await ask("POST", "preprocess", { kind, image }, signal)).blob();
+export const preprocess = async (kind, image, signal) =>
+    (await ask("POST", "preprocess", { kind, image }, signal)).blob();
 export const recipe = (blob) => json("POST", "recipe", blob);

@@ -21,7 +21,8 @@ export function watchAttention() {
         const finished = document.hidden && done !== null && count(list) > done;
         mark(finished);
         if (finished && !job) document.title = `\u25cf Done \u00b7 ${NAME}`;
-        else if (progress?.stage === "denoise" && progress.of) document.title = `${Math.max(1, progress.step)}/${progress.of} \u00b7 ${NAME}`;
+        else if (progress?.stage === "denoise" && progress.of)
+            document.title = `${Math.max(1, progress.step)}/${progress.of} \u00b7 ${NAME}`;
         else if (job) document.title = `${Math.round(100 * (progress?.overall ?? 0))} % \u00b7 ${NAME}`;
         else document.title = NAME;
     });

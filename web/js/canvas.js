@@ -7,16 +7,19 @@
 import * as jobs from "./jobs.js";
 import { actionsFor } from "./actions.js";
 import { compare } from "./compare.js";
-import { h, icon, iconButton, says } from "./dom.js";
+import { h, icon, says } from "./dom.js";
+import { PICTURE_OF } from "./fields.js";
 import { generate } from "./parts/generate.js";
 import { get, set, watch } from "./store.js";
-import { leftWords, queueWords, seconds, stageWords } from "./words.js";
+import { jobWords, queueWords, seconds } from "./words.js";
 
 const WELCOME = {
     generate: "Describe a picture and press Generate. Ctrl+Enter works too.",
     control: "Add a control picture: its edges, depth or pose guide the new one.",
     upscale: "Add a picture: it is enlarged to twice its size and its details are drawn anew.",
 };
+
+const READY = "Press Generate. Ctrl+Enter works too.";
 
 const stage = document.getElementById("stage");
 const words = document.getElementById("words");
@@ -65,43 +68,58 @@ async function show(id, url, alt) {
 /* The size that the result will have, from the request until it is known. */
 function sizeOf(job) {
     if (job.image) return job.image;
-    const { width, height } = job.request ?? {};
-    return width && height ? { width, height } : (job.guess ?? { width: 1, height: 1 });
+    const { width, height } = job.size ?? job.request ?? {};
+    return width && height ? { width, height } : { width: 1, height: 1 };
 }
 
 function trouble(job) {
-    const error = job.error ?? { message: "It failed, and the server did not say why." };
-    const details = () => JSON.stringify({ error, job: job.id, request: { ...job.request, prompt: undefined } }, null, 2);
-    const text = error.message;
+    const { error } = job;
+    const details = () =>
+        JSON.stringify({ error, job: job.id, request: { ...job.request, prompt: undefined } }, null, 2);
     return h(
         "div",
         { class: "trouble" },
         icon("warn"),
-        h("p", {}, text),
+        h("p", {}, error.message),
         h(
             "div",
             { class: "row" },
-            error.fetch && h("button", { type: "button", class: "plain", onclick: () => set({ dialog: { missing: error } }) }, "How to get it"),
+            error.fetch &&
+                h(
+                    "button",
+                    { type: "button", class: "plain", onclick: () => set({ dialog: { missing: error } }) },
+                    "How to get it",
+                ),
             h("button", { type: "button", class: "plain", onclick: () => generate(job.tab) }, "Try again"),
-            h("button", { type: "button", class: "quiet", onclick: () => set({ copy: { text: details(), what: "Details" } }) }, "Copy details"),
+            h(
+                "button",
+                { type: "button", class: "quiet", onclick: () => set({ copy: { text: details(), what: "Details" } }) },
+                "Copy details",
+            ),
         ),
     );
 }
 
 function doneWords(job) {
     const { seed, width, height } = job.image;
-    const copySeed = h("button", { type: "button", class: "quiet", onclick: () => set({ copy: { text: String(seed), what: "Seed" } }) }, `Seed ${seed}`, h("span", { class: "tip" }, "Copy the seed"));
+    const copySeed = h(
+        "button",
+        { type: "button", class: "quiet", onclick: () => set({ copy: { text: String(seed), what: "Seed" } }) },
+        `Seed ${seed}`,
+        h("span", { class: "tip", "aria-hidden": "true" }, "Copy the seed"),
+    );
     const warnings = (job.warnings ?? []).map((text) => h("span", {}, text));
-    return [copySeed, h("span", {}, "\u00b7"), h("span", {}, `${width}x${height}`), job.took !== null && h("span", {}, "\u00b7"), job.took !== null && h("span", {}, seconds(job.took)), ...warnings.flatMap((one) => [h("span", {}, "\u00b7"), one])].filter(Boolean);
+    return [
+        copySeed,
+        h("span", {}, "\u00b7"),
+        h("span", {}, `${width}x${height}`),
+        job.took !== null && h("span", {}, "\u00b7"),
+        job.took !== null && h("span", {}, seconds(job.took)),
+        ...warnings.flatMap((one) => [h("span", {}, "\u00b7"), one]),
+    ].filter(Boolean);
 }
 
-function runningWords(job) {
-    if (job.stopping) return "Stopping";
-    if (job.state === "waiting") return "Waiting for the server";
-    if (job.state === "sending") return "Sending";
-    if (job.state === "queued") return queueWords(job.position);
-    return [stageWords(job.progress), leftWords(job.progress)].filter(Boolean).join(" \u00b7 ");
-}
+const runningWords = (job) => jobWords(job, get("link") === "online");
 
 let drawn = ""; // what the words and actions were made for
 
@@ -113,11 +131,22 @@ function render(job) {
     frame.style.setProperty("--w", size.width);
     frame.style.setProperty("--h", size.height);
 
-    show(job?.id ?? null, job ? (job.image?.url ?? job.preview) : null, job?.image ? (job.request?.prompt ? `Result: ${job.request.prompt}` : "Result") : "Preview");
+    show(
+        job?.id ?? null,
+        job ? (job.image?.url ?? job.preview) : null,
+        job?.image ? (job.request?.prompt ? `Result: ${job.request.prompt}` : "Result") : "Preview",
+    );
 
     let inside = "";
-    if (!job) inside = WELCOME[get("tab")];
-    else if (busy && !job.preview) inside = runningWords(job);
+    if (!job)
+        inside =
+            get("tab") !== "generate" && get(`${get("tab")}.${PICTURE_OF[get("tab")]}`) ? READY : WELCOME[get("tab")];
+    /* before the first step there is nothing to look at but the words; then they stand below */ else if (
+        busy &&
+        !job.preview &&
+        job.progress?.stage !== "denoise"
+    )
+        inside = runningWords(job);
     says(note, inside);
     note.hidden = !inside;
     /* a slim picture has no room for words */
@@ -130,8 +159,8 @@ function render(job) {
     bar.toggleAttribute("data-idle", !busy);
     bar.firstElementChild.style.setProperty("--done", fraction);
 
-    if (busy) says(words, runningWords(job));
-    const now = `${job?.id} ${state} ${Boolean(job?.image)} ${get("tab") === "empty"}`;
+    if (busy) says(words, inside ? "" : runningWords(job));
+    const now = `${job?.id} ${state} ${Boolean(job?.image)}`;
     if (now === drawn) return;
     drawn = now;
     stage.querySelector(".trouble")?.remove();
@@ -139,7 +168,12 @@ function render(job) {
     frame.toggleAttribute("data-open", state === "done");
     if (!job) words.replaceChildren();
     else if (state === "done") words.replaceChildren(...doneWords(job));
-    else if (state === "cancelled") words.replaceChildren(job.wasAt?.stage === "denoise" ? `Cancelled at step ${Math.max(1, job.wasAt.step)} of ${job.wasAt.of}` : "Cancelled");
+    else if (state === "cancelled")
+        words.replaceChildren(
+            job.wasAt?.stage === "denoise"
+                ? `Cancelled at step ${Math.max(1, job.wasAt.step)} of ${job.wasAt.of}`
+                : "Cancelled",
+        );
     else if (state === "failed") words.replaceChildren("Failed");
     if (state === "failed") stage.append(trouble(job));
     if (state === "done" && job.before) frame.append(compare(job.before));
@@ -156,7 +190,8 @@ function tell(list) {
         if (before === undefined && !jobs.isOpen(job)) continue;
         if (job.state === "running") says_.textContent = "Drawing";
         else if (job.state === "queued" && job.position > 0) says_.textContent = queueWords(job.position);
-        else if (job.state === "done") says_.textContent = `Done${job.took === null ? "" : ` in ${seconds(job.took)}`}, seed ${job.image.seed}`;
+        else if (job.state === "done")
+            says_.textContent = `Done${job.took === null ? "" : ` in ${seconds(job.took)}`}, seed ${job.image.seed}`;
         else if (job.state === "cancelled") says_.textContent = "Cancelled";
         else if (job.state === "failed") alerts.textContent = job.error?.message ?? "Failed";
     }
@@ -171,7 +206,7 @@ export function buildCanvas() {
     bar.setAttribute("aria-label", "Progress");
     bar.setAttribute("aria-valuemin", "0");
     bar.setAttribute("aria-valuemax", "100");
-    watch(["jobs", "selected", "tab"], (list) => {
+    watch(["jobs", "selected", "tab", "control.control_image", "upscale.image", "link", "tick"], (list) => {
         const job = jobs.selected() ?? null;
         render(job);
         tell(list);

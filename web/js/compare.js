@@ -14,6 +14,14 @@ export function compare(before) {
         "aria-label": "Before and after: how much of the picture before is shown",
         oninput: () => root.style.setProperty("--cut", `${bar.value}%`),
     });
-    const root = h("div", { class: "compare" }, h("img", { src: before, alt: "Before", draggable: false }), h("div", { class: "line" }), h("span", {}, "Before"), h("span", {}, "After"), bar);
+    const root = h(
+        "div",
+        { class: "compare" },
+        h("img", { src: before, alt: "Before", draggable: false }),
+        h("div", { class: "line" }),
+        h("span", {}, "Before"),
+        h("span", {}, "After"),
+        bar,
+    );
     return root;
 }

@@ -28,7 +28,17 @@ const KEYS = [
 ];
 
 function keysSheet() {
-    return ["Keys", h("dl", { class: "keys" }, ...KEYS.flatMap(([keys, words]) => [h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, words)]))];
+    return [
+        "Keys",
+        h(
+            "dl",
+            { class: "keys" },
+            ...KEYS.flatMap(([keys, words]) => [
+                h("dt", {}, ...keys.map((key) => h("kbd", {}, key))),
+                h("dd", {}, words),
+            ]),
+        ),
+    ];
 }
 
 /* missing: a model of the list (name, what, bytes, fetch, missing) or an error (message, fetch). */
@@ -45,14 +55,31 @@ function missingSheet(missing) {
                 missing.hub_id && [h("dt", {}, "From"), h("dd", {}, missing.hub_id)],
                 missing.bytes && [h("dt", {}, "Size"), h("dd", {}, bytes(missing.bytes))],
             ),
-        command && h("p", { class: "hint" }, "Run this where the server runs; it can be stopped and goes on later. Then reload this page."),
-        command && h("div", { class: "command" }, h("code", {}, command), iconButton("copy", "Copy", () => set({ copy: { text: command, what: "Command" } }), { autofocus: true })),
+        command &&
+            h(
+                "p",
+                { class: "hint" },
+                "Run this where the server runs; it can be stopped and goes on later. Then reload this page.",
+            ),
+        command &&
+            h(
+                "div",
+                { class: "command" },
+                h("code", {}, command),
+                iconButton("copy", "Copy", () => set({ copy: { text: command, what: "Command" } }), {
+                    autofocus: true,
+                }),
+            ),
     ];
 }
 
 function lockedSheet(open) {
     const box = h("input", { type: "password", class: "box", id: "key", autocomplete: "current-password" });
-    const wrong = h("p", { class: "error", role: "alert", hidden: true }, "This key is not the server's. Look into the file or variable it was started with.");
+    const wrong = h(
+        "p",
+        { class: "error", role: "alert", hidden: true },
+        "This key is not the server's. Look into the file or variable it was started with.",
+    );
     const form = h(
         "form",
         {
@@ -92,7 +119,8 @@ export function buildDialogs() {
             if (dialog.open) dialog.close();
             return;
         }
-        const [heading, ...parts] = what === "keys" ? keysSheet() : what.missing ? missingSheet(what.missing) : lockedSheet(what.locked);
+        const [heading, ...parts] =
+            what === "keys" ? keysSheet() : what.missing ? missingSheet(what.missing) : lockedSheet(what.locked);
         title.textContent = heading;
         body.replaceChildren(title, ...parts.filter(Boolean));
         close.hidden = Boolean(what.locked);

@@ -59,16 +59,19 @@ export function iconButton(name, words, onclick, { key, quiet = true, ...props }
         {
             type: "button",
             class: quiet ? "quiet square" : "plain square",
+            "aria-label": words,
             "aria-keyshortcuts": key ?? null,
             onclick,
             ...props,
         },
         icon(name),
-        h("span", { class: "tip" }, words, key && h("kbd", { "aria-hidden": "true" }, key)),
+        h("span", { class: "tip", "aria-hidden": "true" }, words, key && h("kbd", {}, key)),
     );
 }
 
 /* True when keys typed now belong to something that takes text or picks values. */
 export function isTyping(target) {
-    return Boolean(target?.closest?.("input:not([type=checkbox], [type=radio], [type=file]), textarea, select, [contenteditable]"));
+    return Boolean(
+        target?.closest?.("input:not([type=checkbox], [type=radio], [type=file]), textarea, select, [contenteditable]"),
+    );
 }

@@ -31,7 +31,15 @@ async function take(file) {
         if (tab === "generate") set({ "generate.start": true });
         const picture = await put(tab, field, WHAT[tab], file);
         if (picture && tab !== "generate" && (await carriesRecipe(picture))) {
-            set({ notice: { text: `${picture.name} carries settings`, action: { words: "Restore them", act: async () => recipe.restore(await recipe.read(file), picture.name) } } });
+            set({
+                notice: {
+                    text: `${picture.name} carries settings`,
+                    action: {
+                        words: "Restore them",
+                        act: async () => recipe.restore(await recipe.read(file), picture.name),
+                    },
+                },
+            });
         }
     } catch (error) {
         tellError(error);
@@ -42,7 +50,8 @@ export function listenDrops() {
     const veil = h("div", { class: "dragging", hidden: true }, h("p", {}));
     document.body.append(veil);
     let depth = 0;
-    const isFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files") && !document.querySelector("dialog[open]");
+    const isFile = (event) =>
+        [...(event.dataTransfer?.types ?? [])].includes("Files") && !document.querySelector("dialog[open]");
     addEventListener("dragenter", (event) => {
         if (!isFile(event)) return;
         if (++depth === 1) set({ dragging: true });

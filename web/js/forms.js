@@ -34,15 +34,16 @@ const FORMS = {
     generate: () => [
         prompt("generate", "prompt"),
         models(),
-        fold(["generate.model", "models"], (model) => isBase(model), prompt("generate", "negative_prompt", { counts: false }), slider("generate", "cfg")),
+        fold(
+            ["generate.model", "models"],
+            (model) => isBase(model),
+            prompt("generate", "negative_prompt", { counts: false }),
+            slider("generate", "cfg"),
+        ),
         lora("generate"),
         slider("generate", "steps"),
         start(),
-        advanced(
-            "generate",
-            slider("generate", "width"),
-            slider("generate", "height"),
-        ),
+        advanced("generate", slider("generate", "width"), slider("generate", "height")),
     ],
     control: () => [
         prompt("control", "prompt"),
@@ -61,7 +62,12 @@ const FORMS = {
             }),
             controlMap(),
         ),
-        h("div", { class: "field", "data-field": "preprocess" }, h("label", { for: "preprocess" }, "Preprocessor"), preprocessorChoice("preprocess")),
+        h(
+            "div",
+            { class: "field", "data-field": "preprocess" },
+            h("label", { for: "preprocess" }, "Preprocessor"),
+            preprocessorChoice("preprocess"),
+        ),
         slider("control", "control_strength"),
         lora("control"),
         slider("control", "steps"),
@@ -73,7 +79,8 @@ const FORMS = {
             what: "picture",
             tall: true,
             invites: "Drop the picture to enlarge, paste it, or click to choose",
-            sizeWords: (picture) => `${picture.width}x${picture.height}, becomes ${picture.width * 2}x${picture.height * 2}`,
+            sizeWords: (picture) =>
+                `${picture.width}x${picture.height}, becomes ${picture.width * 2}x${picture.height * 2}`,
         }),
         prompt("upscale", "prompt"),
         slider("upscale", "steps"),

@@ -2,11 +2,11 @@
  * header.js - tabs (arrow keys, the hash of the URL), and at the right model and device in words with
  * the state of the server.
  */
-import { says } from "./dom.js";
+import { iconButton, says } from "./dom.js";
 import { TABS, TAB_NAMES } from "./fields.js";
 import * as jobs from "./jobs.js";
 import { modelOf } from "./settings.js";
-import { get, set, watch } from "./store.js";
+import { set, watch } from "./store.js";
 import { deviceName, modelName, plural } from "./words.js";
 
 const STATES = { connecting: "Connecting", offline: "Offline", ready: "Ready", working: "Working" };
@@ -38,8 +38,13 @@ export function buildHeader() {
             button.tabIndex = name === tab ? 0 : -1;
             document.getElementById(`panel-${name}`).hidden = name !== tab;
         }
-        if (location.hash.slice(1) !== TABS[tab].hash && (location.hash || tab !== TAB_NAMES[0])) history.replaceState(null, "", `#${TABS[tab].hash}`);
+        if (location.hash.slice(1) !== TABS[tab].hash && (location.hash || tab !== TAB_NAMES[0]))
+            history.replaceState(null, "", `#${TABS[tab].hash}`);
     });
+
+    const keys = iconButton("keys", "Keys", () => set({ dialog: "keys" }), { key: "?" });
+    keys.classList.add("keys-button");
+    document.querySelector(".where").append(keys);
 
     const status = document.getElementById("status");
     watch(["link", "jobs"], (link, list) => {
@@ -48,8 +53,11 @@ export function buildHeader() {
         says(status.lastElementChild, STATES[state]);
     });
     const device = document.getElementById("device");
-    watch(["server", "models", "defaults", "generate.model", "tab"], (server, models, defaults, chosen, tab) => {
+    watch(["server", "tab", "models", "defaults", "generate.model"], (server, tab) => {
         if (!server) return;
-        says(device, `${modelName(modelOf(tab))} on ${deviceName(server.device)}${server.threads ? `, ${plural(server.threads, "thread")}` : ""}`);
+        says(
+            device,
+            `${modelName(modelOf(tab))} on ${deviceName(server.device)}${server.threads ? `, ${plural(server.threads, "thread")}` : ""}`,
+        );
     });
 }

@@ -10,7 +10,7 @@
  * nobody picked another picture.
  */
 import * as api from "./api.js";
-import { get, set } from "./store.js";
+import { get, set, watch } from "./store.js";
 
 const OPEN = ["sending", "waiting", "queued", "running"];
 let count = 0;
@@ -26,12 +26,25 @@ function change(id, patch) {
 }
 
 /*
- * Sends a job. prepare() makes the request: it may upload first, and its error is the job's. Errors
+ * Sends a job. request: what is shown of it, with the size of the result; prepare() makes the request: it may upload first, and its error is the job's. Errors
  * of the request itself (a bad value) are thrown after the job was taken off the list again.
  */
-export async function submit(tab, prepare, { before = null } = {}) {
+export async function submit(tab, request, prepare, { before = null } = {}) {
     const id = `new-${++count}`;
-    const job = { id, tab, state: "sending", request: {}, prepare, before, progress: null, preview: null, image: null, error: null, at: Date.now() };
+    const job = {
+        id,
+        tab,
+        state: "sending",
+        request,
+        size: { width: request.width, height: request.height },
+        prepare,
+        before,
+        progress: null,
+        preview: null,
+        image: null,
+        error: null,
+        at: Date.now(),
+    };
     const follows = !get("selected") || !active() || find(get("selected"))?.id === active()?.id;
     const stays = active() && follows;
     set({ jobs: [job, ...get("jobs")], selected: stays ? get("selected") : id });
@@ -57,7 +70,8 @@ async function send(id) {
         rename(id, object.id);
         for (const [type, data] of early.get(object.id) ?? []) tell(type, data);
         early.delete(object.id);
-        if (find(object.id).state === "sending") change(object.id, { state: "queued", position: object.position, request: object.request ?? request });
+        if (find(object.id).state === "sending")
+            change(object.id, { state: "queued", position: object.position, request: object.request ?? request });
     } catch (error) {
         if (error.code === "offline") {
             change(id, { state: "waiting" });
@@ -97,6 +111,17 @@ export async function cancel(id) {
         change(id, { stopping: false });
         throw error;
     }
+}
+
+/* Where nobody knows how long a job still takes, the seconds that went by are shown: "tick" counts them. */
+export function watchClock() {
+    let clock = 0;
+    watch(["jobs", "link"], (list, link) => {
+        const job = active(list);
+        const ticks = link === "online" && job?.state === "running" && (job.progress?.seconds_left ?? null) === null;
+        if (ticks && !clock) clock = setInterval(() => set({ tick: Date.now() }), 1000);
+        if (!ticks && clock) clock = clearInterval(clock);
+    });
 }
 
 /* An event of the session's stream. */
@@ -150,7 +175,13 @@ async function finish(job, object) {
         }
         change(job.id, {
             state: "done",
-            image: { ...image, url: URL.createObjectURL(blob), blob, ref: `job:${job.id}/${image.index}`, boot: get("boot") },
+            image: {
+                ...image,
+                url: URL.createObjectURL(blob),
+                blob,
+                ref: `job:${job.id}/${image.index}`,
+                boot: get("boot"),
+            },
             model: object.model,
             device: object.device,
             took: object.seconds?.total ?? null,
@@ -163,7 +194,8 @@ async function finish(job, object) {
     } else if (object.state === "cancelled") {
         change(job.id, { state: "cancelled", wasAt: job.progress, progress: null, prepare: null });
     } else {
-        change(job.id, { state: "failed", error: object.error, progress: null, prepare: null });
+        const message = api.sentence(object.error?.message ?? "It failed, and the server did not say why");
+        change(job.id, { state: "failed", error: { ...object.error, message }, progress: null, prepare: null });
     }
 }
 
@@ -184,10 +216,14 @@ export async function reconcile(hello, isNewServer) {
                 },
             });
         } else if (job.state !== "sending") {
-            api.job(job.id).then((object) => adopt(object)).catch(() => {});
+            api.job(job.id)
+                .then((object) => adopt(object))
+                .catch(() => {});
         }
     }
-    for (const job of get("jobs").filter((one) => one.state === "waiting").reverse()) {
+    for (const job of get("jobs")
+        .filter((one) => one.state === "waiting")
+        .reverse()) {
         try {
             await send(job.id);
         } catch (error) {
@@ -201,11 +237,24 @@ export function adopt(object) {
     let job = find(object.id);
     if (!job) {
         const tab = object.task === "upscale" ? "upscale" : object.request?.control_image ? "control" : "generate";
-        job = { id: object.id, tab, state: "queued", request: object.request ?? {}, position: object.position, progress: null, preview: null, image: null, before: null, error: null, at: object.created * 1000 };
+        job = {
+            id: object.id,
+            tab,
+            state: "queued",
+            request: object.request ?? {},
+            position: object.position,
+            progress: null,
+            preview: null,
+            image: null,
+            before: null,
+            error: null,
+            at: object.created * 1000,
+        };
         set({ jobs: [...get("jobs"), job].sort((a, b) => b.at - a.at) });
     }
     if (!isOpen(job)) return;
     if (object.state === "queued") change(job.id, { state: "queued", position: object.position });
-    else if (object.state === "running") change(job.id, { state: "running", progress: object.progress });
+    else if (object.state === "running")
+        change(job.id, { state: "running", progress: object.progress, startedAt: job.startedAt ?? Date.now() });
     else finish(job, object);
 }

@@ -21,7 +21,11 @@ const LETTERS = {
     },
     k: () => {
         const seed = keepSeed(get("tab"));
-        set({ notice: { text: seed === null ? "There is no picture yet whose seed could be kept" : `Seed ${seed} is kept` } });
+        set({
+            notice: {
+                text: seed === null ? "There is no picture yet whose seed could be kept" : `Seed ${seed} is kept`,
+            },
+        });
     },
     "?": () => set({ dialog: "keys" }),
     1: () => set({ tab: TAB_NAMES[0] }),
@@ -38,7 +42,12 @@ export function listenKeys() {
         if (key === "Enter" && (event.ctrlKey || event.metaKey)) {
             event.preventDefault();
             generate();
-        } else if (key === "Enter" && event.shiftKey && jobs.active() && !event.target.closest?.("button, a, summary")) {
+        } else if (
+            key === "Enter" &&
+            event.shiftKey &&
+            jobs.active() &&
+            !event.target.closest?.("button, a, summary")
+        ) {
             event.preventDefault();
             generate();
         } else if (key === "Escape" && !event.ctrlKey) {

@@ -42,6 +42,7 @@ const INITIAL = {
     notice: null,
     copy: null, // a text for the clipboard
     dragging: false,
+    tick: 0, // the time, while seconds are counted
 };
 
 const KEPT = "z-image-studio";
@@ -80,8 +81,16 @@ async function listJobs() {
 
 function start() {
     const kept = recall();
-    const session = kept.session ?? crypto.getRandomValues(new Uint32Array(3)).reduce((all, n) => all + n.toString(16), "");
-    set({ ...INITIAL, ...initialValues(), ...kept.values, session, tab: kept.tab ?? "generate", kept: Boolean(kept.values) });
+    const session =
+        kept.session ?? crypto.getRandomValues(new Uint32Array(3)).reduce((all, n) => all + n.toString(16), "");
+    set({
+        ...INITIAL,
+        ...initialValues(),
+        ...kept.values,
+        session,
+        tab: kept.tab ?? "generate",
+        kept: Boolean(kept.values),
+    });
 
     buildToasts();
     buildHeader();
@@ -92,6 +101,7 @@ function start() {
     buildDialogs();
     listenDrops();
     listenKeys();
+    jobs.watchClock();
     watchAttention();
     watchSettings();
     watch(["copy"], (what) => {
@@ -115,7 +125,8 @@ function start() {
     });
     learn();
     watch(["link"], (link) => {
-        if (link === "offline") set({ notice: { text: "The server does not answer. This page goes on when it is back.", bad: true } });
+        if (link === "offline")
+            set({ notice: { text: "The server does not answer. This page goes on when it is back.", bad: true } });
     });
 }
 

@@ -55,5 +55,13 @@ export function toBlob(canvas) {
     context.fillStyle = "#000";
     context.fillRect(0, 0, out.width, out.height);
     context.drawImage(canvas, 0, 0);
-    return new Promise((resolve, reject) => out.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The mask is too large for this browser. Start from a smaller picture."))), "image/png"));
+    return new Promise((resolve, reject) =>
+        out.toBlob(
+            (blob) =>
+                blob
+                    ? resolve(blob)
+                    : reject(new Error("The mask is too large for this browser. Start from a smaller picture.")),
+            "image/png",
+        ),
+    );
 }

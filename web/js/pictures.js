@@ -34,7 +34,9 @@ export async function kindOf(blob) {
 export async function open(blob, name, what = "picture") {
     const kind = await kindOf(blob);
     if (kind.includes(" ")) {
-        const cure = /^(no picture|an empty)/.test(kind) ? "Choose a PNG, JPEG or WebP file." : "Save it as PNG or JPEG.";
+        const cure = /^(no picture|an empty)/.test(kind)
+            ? "Choose a PNG, JPEG or WebP file."
+            : "Save it as PNG or JPEG.";
         throw new Error(`The ${what} could not be read: it is ${kind}. ${cure}`);
     }
     const url = URL.createObjectURL(blob);
@@ -44,7 +46,9 @@ export async function open(blob, name, what = "picture") {
         await img.decode();
     } catch {
         URL.revokeObjectURL(url);
-        throw new Error(`The ${what} could not be read: the ${kind.toUpperCase()} file is damaged. Save it anew, or choose another.`);
+        throw new Error(
+            `The ${what} could not be read: the ${kind.toUpperCase()} file is damaged. Save it anew, or choose another.`,
+        );
     }
     return { blob, name, url, width: img.naturalWidth, height: img.naturalHeight, ref: null, boot: null };
 }

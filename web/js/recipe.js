@@ -41,7 +41,8 @@ export function restore(told, name) {
     take("prompt", request.prompt);
     if (tab === "generate") take("negative_prompt", request.negative_prompt ?? "");
     if (tab === "control") take("preprocess", request.preprocess);
-    for (const field of ["steps", "cfg", "width", "height", "strength", "control_strength"]) if (`${tab}.${field}` in before) number(field);
+    for (const field of ["steps", "cfg", "width", "height", "strength", "control_strength"])
+        if (`${tab}.${field}` in before) number(field);
     if (request.seed !== undefined) {
         take("seed", Number(request.seed) < 0 ? "" : String(request.seed));
         take("advanced", true);
@@ -59,4 +60,5 @@ export function restore(told, name) {
     set({ notice: { text: `Settings restored from ${name}`, action: { words: "Undo", act: () => set(before) } } });
 }
 
-const trimmed = (values, tab) => Object.fromEntries(Object.entries(values).map(([key, value]) => [key.slice(tab.length + 1), value]));
+const trimmed = (values, tab) =>
+    Object.fromEntries(Object.entries(values).map(([key, value]) => [key.slice(tab.length + 1), value]));

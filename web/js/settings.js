@@ -11,7 +11,9 @@ import { get, set, snapshot, watch } from "./store.js";
 /* The values a form starts with. */
 export function initialValues() {
     const out = {};
-    for (const tab of TAB_NAMES) for (const [name, field] of Object.entries(FIELDS[tab])) out[`${tab}.${name}`] = field.default ?? (field.minimum === undefined ? null : field.minimum);
+    for (const tab of TAB_NAMES)
+        for (const [name, field] of Object.entries(FIELDS[tab]))
+            out[`${tab}.${name}`] = field.default ?? (field.minimum === undefined ? null : field.minimum);
     return out;
 }
 
@@ -34,7 +36,12 @@ export function modelOf(tab) {
 export function modelDefaults(name) {
     const told = get("defaults")?.models?.[name] ?? {};
     const model = modelNamed(name);
-    return { ...told, ...model?.defaults, sizes: model?.sizes ?? told.sizes ?? [384, 2048], example: model?.example ?? told.example ?? null };
+    return {
+        ...told,
+        ...model?.defaults,
+        sizes: model?.sizes ?? told.sizes ?? [384, 2048],
+        example: model?.example ?? told.example ?? null,
+    };
 }
 
 export const isBase = (name) => modelNamed(name)?.family === "base";
@@ -65,7 +72,11 @@ export function chooseModel(name) {
     const before = sizesOf("generate").join();
     set({ "generate.model": name });
     const ranges = rangesNow();
-    const patch = { ranges, "generate.steps": ranges.generate.steps.default, "generate.cfg": ranges.generate.cfg.default };
+    const patch = {
+        ranges,
+        "generate.steps": ranges.generate.steps.default,
+        "generate.cfg": ranges.generate.cfg.default,
+    };
     if (sizesOf("generate").join() !== before) {
         patch["generate.width"] = ranges.generate.width.default;
         patch["generate.height"] = ranges.generate.height.default;
@@ -77,7 +88,8 @@ export function chooseModel(name) {
 export function takeDefaults() {
     const first = !get("ranges");
     const patch = {};
-    if (!get("generate.model") || !modelNamed(get("generate.model"))?.present) patch["generate.model"] = get("defaults")?.default_model ?? null;
+    if (!get("generate.model") || !modelNamed(get("generate.model"))?.present)
+        patch["generate.model"] = get("defaults")?.default_model ?? null;
     set(patch);
     const ranges = rangesNow();
     const untouched = first && !get("kept");
@@ -85,7 +97,11 @@ export function takeDefaults() {
     for (const tab of TAB_NAMES)
         for (const [name, range] of Object.entries(ranges[tab])) {
             const key = `${tab}.${name}`;
-            if (untouched || ((name === "width" || name === "height") && (get(key) < range.minimum || get(key) > range.maximum))) values[key] = range.default;
+            if (
+                untouched ||
+                ((name === "width" || name === "height") && (get(key) < range.minimum || get(key) > range.maximum))
+            )
+                values[key] = range.default;
         }
     if (untouched) {
         const tabs = get("defaults")?.tabs ?? {};
@@ -110,7 +126,9 @@ export function fitSize(w, h, [least, most], multiple = 1) {
 export function controlSize(picture) {
     const [, most] = sizesOf("control");
     const fits = Math.max(picture.width, picture.height) <= most;
-    const size = fits ? { width: picture.width, height: picture.height } : fitSize(picture.width, picture.height, [16, most], 16);
+    const size = fits
+        ? { width: picture.width, height: picture.height }
+        : fitSize(picture.width, picture.height, [16, most], 16);
     const pad = (v) => Math.ceil(v / 16) * 16;
     return { send: fits ? {} : size, used: { width: pad(size.width), height: pad(size.height) } };
 }
@@ -131,13 +149,30 @@ function lorasNow(tab) {
 /* The request of a tab, without its pictures: those are added when they are uploaded. */
 export function requestOf(tab) {
     const value = (name) => get(`${tab}.${name}`);
-    const common = { model: modelOf(tab), prompt: value("prompt"), steps: value("steps"), seed: seedNow(tab), ...lorasNow(tab) };
+    const common = {
+        model: modelOf(tab),
+        prompt: value("prompt"),
+        steps: value("steps"),
+        seed: seedNow(tab),
+        ...lorasNow(tab),
+    };
     if (tab === "upscale") return { task: "upscale", ...common, strength: value("strength") };
     if (tab === "control") {
-        return { task: "generate", ...common, preprocess: value("preprocess"), control_strength: value("control_strength"), ...controlSize(value("control_image")).send };
+        return {
+            task: "generate",
+            ...common,
+            preprocess: value("preprocess"),
+            control_strength: value("control_strength"),
+            ...controlSize(value("control_image")).send,
+        };
     }
     const request = { task: "generate", ...common, width: value("width"), height: value("height") };
-    if (isBase(request.model)) Object.assign(request, { cfg: value("cfg") }, value("negative_prompt") && { negative_prompt: value("negative_prompt") });
+    if (isBase(request.model))
+        Object.assign(
+            request,
+            { cfg: value("cfg") },
+            value("negative_prompt") && { negative_prompt: value("negative_prompt") },
+        );
     if (value("image")) request.strength = value("strength");
     return request;
 }
@@ -151,7 +186,10 @@ export function lacks(tab) {
     }
     const seed = String(get(`${tab}.seed`)).trim();
     if (!/^\d*$/.test(seed) || BigInt(seed || 0) >= 2n ** 63n) {
-        return { field: "seed", message: `The seed must be a whole number from 0 to 9223372036854775807. Leave it empty for a random one.` };
+        return {
+            field: "seed",
+            message: `The seed must be a whole number from 0 to 9223372036854775807. Leave it empty for a random one.`,
+        };
     }
     return null;
 }

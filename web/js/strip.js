@@ -2,7 +2,7 @@
  * strip.js - the squares under the canvas: results of this session, newest first, and jobs that wait
  * or run, with a ring of progress and a cross to cancel. Arrow keys walk through them.
  */
-import { h, icon, iconButton, says, svg } from "./dom.js";
+import { h, icon, says, svg } from "./dom.js";
 import * as jobs from "./jobs.js";
 import { tellError } from "./pictures.js";
 import { get, set, watch } from "./store.js";
@@ -16,7 +16,14 @@ const squares = new Map(); // by the time of the job, which it keeps when its id
 function nameOf(job) {
     const prompt = job.request?.prompt || "No prompt";
     const short = prompt.length > 80 ? `${prompt.slice(0, 77)}...` : prompt;
-    const state = { queued: queueWords(job.position), running: stageWords(job.progress), waiting: "Waiting for the server", sending: "Starting", cancelled: "Cancelled", failed: "Failed" }[job.state];
+    const state = {
+        queued: queueWords(job.position),
+        running: stageWords(job.progress),
+        waiting: "Waiting for the server",
+        sending: "Starting",
+        cancelled: "Cancelled",
+        failed: "Failed",
+    }[job.state];
     return state ? `${short} (${state})` : short;
 }
 
@@ -24,9 +31,24 @@ function square(job) {
     const pick = h("button", { type: "button", class: "pick", onclick: () => select(idAt(job.at)) });
     const img = h("img", { alt: "", hidden: true, draggable: false });
     const mark = h("span", { class: "mark", "aria-hidden": "true" });
-    const ring = svg("svg", { class: "ring", viewBox: "0 0 36 36" }, svg("circle", { cx: 18, cy: 18, r: 15.915 }), svg("circle", { cx: 18, cy: 18, r: 15.915, class: "part" }));
+    const ring = svg(
+        "svg",
+        { class: "ring", viewBox: "0 0 36 36" },
+        svg("circle", { cx: 18, cy: 18, r: 15.915 }),
+        svg("circle", { cx: 18, cy: 18, r: 15.915, class: "part" }),
+    );
     const name = h("span", { class: "unseen" });
-    const stop = h("button", { type: "button", class: "stop", "aria-label": "Cancel", title: "Cancel", onclick: () => jobs.cancel(idAt(job.at)).catch(tellError) }, icon("close"));
+    const stop = h(
+        "button",
+        {
+            type: "button",
+            class: "stop",
+            "aria-label": "Cancel",
+            title: "Cancel",
+            onclick: () => jobs.cancel(idAt(job.at)).catch(tellError),
+        },
+        icon("close"),
+    );
     pick.append(img, mark, name);
     return { root: h("li", { class: "square-job" }, pick, stop), pick, img, mark, ring, name, stop };
 }
@@ -44,9 +66,20 @@ function update(one, job, chosen) {
     one.img.hidden = !url;
     if (url && one.img.src !== url) one.img.src = url;
     one.ring.style.setProperty("--done", job.progress?.overall ?? 0);
-    const mark = job.state === "running" ? one.ring : job.state === "queued" ? String((job.position ?? 0) + 1) : job.state === "failed" ? icon("warn") : job.state === "cancelled" && !url ? icon("stop") : "";
-    if (one.mark.dataset.kind !== `${job.state}${mark === "" ? "" : job.position ?? ""}${Boolean(url)}`) {
-        one.mark.dataset.kind = `${job.state}${mark === "" ? "" : job.position ?? ""}${Boolean(url)}`;
+    const mark =
+        job.state === "running"
+            ? one.ring
+            : job.state === "queued"
+              ? String((job.position ?? 0) + 1)
+              : job.state === "waiting" || job.state === "sending"
+                ? "..."
+                : job.state === "failed"
+                  ? icon("warn")
+                  : job.state === "cancelled" && !url
+                    ? icon("stop")
+                    : "";
+    if (one.mark.dataset.kind !== `${job.state}${mark === "" ? "" : (job.position ?? "")}${Boolean(url)}`) {
+        one.mark.dataset.kind = `${job.state}${mark === "" ? "" : (job.position ?? "")}${Boolean(url)}`;
         one.mark.replaceChildren(mark);
     }
     says(one.name, nameOf(job));
@@ -63,7 +96,7 @@ export function select(id) {
 export function walk(way, { onlyDone = false } = {}) {
     const all = get("jobs").filter((job) => !onlyDone || job.image);
     const at = all.findIndex((job) => job.id === get("selected"));
-    const next = all[Math.max(0, Math.min(all.length - 1, (at < 0 ? 0 : at) + way))];
+    const next = all[Math.max(0, Math.min(all.length - 1, Math.max(0, at) + way))];
     if (next) select(next.id);
     return next;
 }

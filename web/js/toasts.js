@@ -19,7 +19,12 @@ function toast({ text, bad, action }) {
     const wait = () => (timer = setTimeout(gone, action || bad ? STAY_WITH_ACTION_MS : STAY_MS));
     const one = h(
         "div",
-        { class: bad ? "toast bad" : "toast", role: bad ? "alert" : null, onpointerenter: () => clearTimeout(timer), onpointerleave: wait },
+        {
+            class: bad ? "toast bad" : "toast",
+            role: bad ? "alert" : null,
+            onpointerenter: () => clearTimeout(timer),
+            onpointerleave: wait,
+        },
         bad && icon("warn"),
         h("span", {}, text),
         action && h("button", { type: "button", class: "plain", onclick: () => (gone(), action.act()) }, action.words),

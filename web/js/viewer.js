@@ -7,7 +7,7 @@
 import { h, iconButton } from "./dom.js";
 import * as jobs from "./jobs.js";
 import { walk } from "./strip.js";
-import { get, set, watch } from "./store.js";
+import { set, watch } from "./store.js";
 
 const MOST_ZOOM = 16;
 
@@ -87,7 +87,11 @@ export function buildViewer() {
         if (b) {
             const still = before === a ? b : a;
             const gap = (one) => Math.hypot(one.clientX - still.clientX, one.clientY - still.clientY);
-            zoomTo((view.z * gap(event)) / Math.max(1, gap(before)), (event.clientX + still.clientX) / 2, (event.clientY + still.clientY) / 2);
+            zoomTo(
+                (view.z * gap(event)) / Math.max(1, gap(before)),
+                (event.clientX + still.clientX) / 2,
+                (event.clientY + still.clientY) / 2,
+            );
         } else {
             view.x += event.clientX - before.clientX;
             view.y += event.clientY - before.clientY;
@@ -100,7 +104,11 @@ export function buildViewer() {
         /* a click beside the picture closes */
         if (event.type === "pointerup" && !moved && fingers.size === 0) {
             const box = img.getBoundingClientRect();
-            const beside = event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;
+            const beside =
+                event.clientX < box.left ||
+                event.clientX > box.right ||
+                event.clientY < box.top ||
+                event.clientY > box.bottom;
             if (beside) dialog.close();
         }
     };

@@ -48,7 +48,9 @@ export function modelName(name) {
 }
 
 export function deviceName(device) {
-    return device ? device.replace(/^cpu$/i, "CPU").replace(/^cuda(:?)(\d*)$/i, (_, __, n) => `GPU${n ? ` ${n}` : ""}`) : "";
+    return device
+        ? device.replace(/^cpu$/i, "CPU").replace(/^cuda(:?)(\d*)$/i, (_, __, n) => `GPU${n ? ` ${n}` : ""}`)
+        : "";
 }
 
 /* What a job is doing: "Step 3 of 8", "Loading the model", "Refining, step 2 of 5" */
@@ -60,10 +62,24 @@ export function stageWords(progress) {
     return stage === "refine" && of > 1 ? `${words}, step ${Math.max(step, 1)} of ${of}` : words;
 }
 
-/* ... and how long it still takes, where that is known. */
-export function leftWords(progress) {
-    const left = progress?.seconds_left;
-    return left === null || left === undefined ? "" : `${seconds(Math.max(left, 0))} left`;
+/*
+ * What an open job is doing, in full. Seconds are those left, or, where nobody knows them, those that
+ * went by since it started.
+ */
+export function jobWords(job, isOnline) {
+    if (job.stopping) return "Stopping";
+    if (job.state === "waiting" || (!isOnline && job.state !== "sending")) return "Waiting for the server";
+    if (job.state === "sending") return "Sending";
+    if (job.state === "queued") return queueWords(job.position);
+    const left = job.progress?.seconds_left ?? null;
+    const since = (Date.now() - job.startedAt) / 1000;
+    const time =
+        left !== null
+            ? `${seconds(Math.max(left, 0))} left`
+            : since >= 1
+              ? seconds(Math.floor(since) + 0.0001).replace(".0", "")
+              : "";
+    return [stageWords(job.progress), time].filter(Boolean).join(" \u00b7 ");
 }
 
 export function queueWords(position) {

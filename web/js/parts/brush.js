@@ -5,7 +5,7 @@
  * I inverts, Ctrl+Z takes back. Fill all, Invert and Clear work by keyboard alone. What was painted
  * counts when the dialog is left by Done; Esc leaves the mask as it was.
  */
-import { h, icon, iconButton } from "../dom.js";
+import { h, iconButton } from "../dom.js";
 import { covered, play, playAll, toBlob } from "../mask.js";
 
 /* Most pixels of a mask: it is scaled with the picture, so more would bring nothing. */
@@ -24,19 +24,32 @@ export function paintMask(picture, before = []) {
     const paint = h("canvas", { class: "paint", width, height });
     const painted = paint.getContext("2d");
     const accent = getComputedStyle(document.documentElement).getPropertyValue("--accent");
-    let deeds = [...before];
+    const deeds = [...before];
     let erasing = false;
     let size = Math.max(2, Math.round(Math.max(width, height) / 12));
     let stroke = null;
     let last = null;
 
     const ring = h("div", { class: "cursor", hidden: true });
-    const paper = h("div", { class: "sheet-of-paint" }, h("img", { src: picture.url, alt: "The picture to start from", draggable: false }), paint, ring);
+    const paper = h(
+        "div",
+        { class: "sheet-of-paint" },
+        h("img", { src: picture.url, alt: "The picture to start from", draggable: false }),
+        paint,
+        ring,
+    );
     paper.style.setProperty("--w", width);
     paper.style.setProperty("--h", height);
     const told = h("p", { class: "hint", role: "status" });
     const most = Math.round(Math.max(width, height) / 2);
-    const bar = h("input", { type: "range", min: 2, max: most, value: size, "aria-label": "Brush size", oninput: () => resize(Number(bar.value)) });
+    const bar = h("input", {
+        type: "range",
+        min: 2,
+        max: most,
+        value: size,
+        "aria-label": "Brush size",
+        oninput: () => resize(Number(bar.value)),
+    });
     const number = h("output", {});
     const brush = tool("brush", "Brush", () => erase(false), "B");
     const eraser = tool("erase", "Erase", () => erase(true), "E");
@@ -71,7 +84,10 @@ export function paintMask(picture, before = []) {
     }
     function tell() {
         const share = covered(context);
-        told.textContent = share === 0 ? "Nothing is painted yet: the whole picture is drawn anew." : `${share < 0.01 ? "Less than 1" : Math.round(share * 100)} % of the picture is drawn anew.`;
+        told.textContent =
+            share === 0
+                ? "Nothing is painted yet: the whole picture is drawn anew."
+                : `${share < 0.01 ? "Less than 1" : Math.round(share * 100)} % of the picture is drawn anew.`;
     }
     function act(deed) {
         deeds.push(deed);
@@ -110,7 +126,10 @@ export function paintMask(picture, before = []) {
         move(event);
         if (!stroke) return;
         for (const one of event.getCoalescedEvents?.() ?? [event]) stroke.points.push(place(one));
-        play({ ...stroke, points: stroke.points.slice(-Math.max(2, (event.getCoalescedEvents?.().length ?? 1) + 1)) }, context);
+        play(
+            { ...stroke, points: stroke.points.slice(-Math.max(2, (event.getCoalescedEvents?.().length ?? 1) + 1)) },
+            context,
+        );
         show();
     });
     const lift = () => {
@@ -137,12 +156,31 @@ export function paintMask(picture, before = []) {
                 "div",
                 { class: "group" },
                 h("button", { type: "button", class: "quiet", onclick: () => act({ kind: "fill" }) }, "Fill all"),
-                h("button", { type: "button", class: "quiet", "aria-keyshortcuts": "I", onclick: () => act({ kind: "invert" }) }, "Invert"),
+                h(
+                    "button",
+                    {
+                        type: "button",
+                        class: "quiet",
+                        "aria-keyshortcuts": "I",
+                        onclick: () => act({ kind: "invert" }),
+                    },
+                    "Invert",
+                ),
                 h("button", { type: "button", class: "quiet", onclick: () => act({ kind: "clear" }) }, "Clear"),
             ),
         ),
         h("div", { class: "easel" }, paper),
-        h("footer", {}, told, h("div", { class: "group" }, h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, "Leave as it was"), done)),
+        h(
+            "footer",
+            {},
+            told,
+            h(
+                "div",
+                { class: "group" },
+                h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, "Leave as it was"),
+                done,
+            ),
+        ),
     );
     dialog.addEventListener("keydown", (event) => {
         const key = event.key.toLowerCase();
@@ -170,7 +208,11 @@ export function paintMask(picture, before = []) {
         done.addEventListener("click", async () => {
             try {
                 const share = covered(context);
-                resolve(share === 0 ? { deeds: [], share } : { deeds, share, canvas: paint, blob: await toBlob(mask), width, height });
+                resolve(
+                    share === 0
+                        ? { deeds: [], share }
+                        : { deeds, share, canvas: paint, blob: await toBlob(mask), width, height },
+                );
             } catch (error) {
                 reject(error);
             }

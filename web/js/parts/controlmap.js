@@ -6,7 +6,7 @@ import * as api from "../api.js";
 import { h, icon } from "../dom.js";
 import { PREPROCESSORS } from "../fields.js";
 import { ensure } from "../pictures.js";
-import { get, set, watch } from "../store.js";
+import { set, watch } from "../store.js";
 
 export function controlMap() {
     const img = h("img", { alt: "", hidden: true, draggable: false });
@@ -33,7 +33,17 @@ export function controlMap() {
                 "div",
                 { class: "error", role: "alert" },
                 icon("warn"),
-                h("span", {}, error.message, error.fetch && h("button", { type: "button", onclick: () => set({ dialog: { missing: error } }) }, "How to get it")),
+                h(
+                    "span",
+                    {},
+                    error.message,
+                    error.fetch &&
+                        h(
+                            "button",
+                            { type: "button", onclick: () => set({ dialog: { missing: error } }) },
+                            "How to get it",
+                        ),
+                ),
             ),
         );
     }
@@ -86,7 +96,11 @@ export function preprocessorChoice(id) {
         box.replaceChildren(
             ...kinds.map((kind) => {
                 const there = models?.preprocessors?.find((one) => one.name === kind)?.present ?? true;
-                return h("option", { value: kind, selected: kind === chosen }, `${PREPROCESSORS[kind]?.label ?? kind}${there ? "" : " (not here)"}`);
+                return h(
+                    "option",
+                    { value: kind, selected: kind === chosen },
+                    `${PREPROCESSORS[kind]?.label ?? kind}${there ? "" : " (not here)"}`,
+                );
             }),
         );
     });

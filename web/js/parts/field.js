@@ -17,7 +17,24 @@ export function errorLine(tab, name, control, hint = null) {
         const error = errors?.[name];
         line.hidden = !error;
         if (hint) hint.hidden = Boolean(error);
-        line.replaceChildren(...(error ? [icon("warn"), h("span", {}, error.message, error.fetch && h("button", { type: "button", onclick: () => set({ dialog: { missing: error } }) }, "How to get it"))] : []));
+        line.replaceChildren(
+            ...(error
+                ? [
+                      icon("warn"),
+                      h(
+                          "span",
+                          {},
+                          error.message,
+                          error.fetch &&
+                              h(
+                                  "button",
+                                  { type: "button", onclick: () => set({ dialog: { missing: error } }) },
+                                  "How to get it",
+                              ),
+                      ),
+                  ]
+                : []),
+        );
         if (!control) return;
         if (error) {
             control.setAttribute("aria-invalid", "true");
@@ -50,7 +67,13 @@ export function fold(keys, isOpen, ...children) {
 export function disclosure(key, title, summary, summaryKeys, ...children) {
     const id = newId("fold");
     const words = h("span", {});
-    const button = h("button", { type: "button", class: "more", "aria-controls": id, onclick: () => set({ [key]: !get(key) }) }, icon("chevron"), title, words);
+    const button = h(
+        "button",
+        { type: "button", class: "more", "aria-controls": id, onclick: () => set({ [key]: !get(key) }) },
+        icon("chevron"),
+        title,
+        words,
+    );
     const body = fold([key], Boolean, ...children);
     body.id = id;
     watch([key, ...summaryKeys], (open, ...values) => {

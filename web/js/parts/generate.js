@@ -2,13 +2,13 @@
  * generate.js - the button that draws. While a job runs it cancels, with the step and the time left
  * in it, and a second button beside it queues another.
  */
-import { h, icon, iconButton, says } from "../dom.js";
+import { h, iconButton, says } from "../dom.js";
 import { PICTURE_OF } from "../fields.js";
 import * as jobs from "../jobs.js";
 import { ensure, forget, tellError } from "../pictures.js";
 import { lacks, modelNamed, modelOf, requestOf } from "../settings.js";
 import { get, set, watch } from "../store.js";
-import { leftWords, queueWords, stageWords } from "../words.js";
+import { jobWords } from "../words.js";
 import { setError } from "./field.js";
 import { checkLora } from "./lora.js";
 import { remember } from "./prompt.js";
@@ -37,8 +37,10 @@ export async function generate(tab = get("tab")) {
     try {
         await jobs.submit(
             tab,
+            { ...request, ...resultSize(tab, request) },
             async () => {
-                if (!(await checkLora(tab))) throw Object.assign(new Error(get(`${tab}.errors`).lora.message), { said: true });
+                if (!(await checkLora(tab)))
+                    throw Object.assign(new Error(get(`${tab}.errors`).lora.message), { said: true });
                 const refs = {};
                 for (const [name, picture] of Object.entries(pictures)) refs[name] = await ensure(picture);
                 return { ...request, ...refs };
@@ -50,6 +52,13 @@ export async function generate(tab = get("tab")) {
         if (error.code === "not_found") Object.values(pictures).forEach(forget);
         blame(tab, error);
     }
+}
+
+/* The size of the result, for the frame on the canvas. */
+function resultSize(tab, request) {
+    const picture = get(`${tab}.${PICTURE_OF[tab]}`);
+    if (tab === "upscale") return { width: picture.width * 2, height: picture.height * 2 };
+    return { width: request.width ?? picture.width, height: request.height ?? picture.height };
 }
 
 function picturesOf(tab) {
@@ -84,29 +93,24 @@ export async function cancelActive() {
     }
 }
 
-function words(job) {
-    if (job.stopping) return ["Stopping", ""];
-    if (job.state === "waiting") return ["Cancel", "Waits for the server"];
-    if (job.state === "sending") return ["Cancel", "Starting"];
-    if (job.state === "queued") return ["Cancel", queueWords(job.position)];
-    return ["Cancel", [stageWords(job.progress), leftWords(job.progress)].filter(Boolean).join(" \u00b7 ")];
-}
-
 export function generateBar(tab) {
     const bold = h("b", {}, "Generate");
     const rest = h("span", {});
     const button = h("button", { type: "submit", class: "generate", "aria-keyshortcuts": "Control+Enter" }, bold, rest);
-    const another = iconButton("plus", "Queue another", () => generate(tab), { key: "Shift+Enter", quiet: false, hidden: true });
+    const another = iconButton("plus", "Queue another", () => generate(tab), {
+        key: "Shift+Enter",
+        quiet: false,
+        hidden: true,
+    });
     another.querySelector(".tip").classList.add("left");
 
-    watch(["jobs", "link"], (list) => {
+    watch(["jobs", "link", "tick"], (list, link) => {
         const job = jobs.active(list);
         button.toggleAttribute("data-busy", Boolean(job));
         button.disabled = Boolean(job?.stopping);
         another.hidden = !job;
-        const [first, then] = job ? words(job) : ["Generate", ""];
-        says(bold, first);
-        says(rest, then);
+        says(bold, job ? (job.stopping ? "Stopping" : "Cancel") : "Generate");
+        says(rest, job && !job.stopping ? jobWords(job, link === "online") : "");
     });
     const form = h("div", { class: "go" }, h("div", { class: "row" }, button, another));
     form.press = () => (jobs.active() ? cancelActive() : generate(tab));

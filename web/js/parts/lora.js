@@ -30,7 +30,10 @@ function take(tab, file, told) {
     const ref = file.ref ?? told.ref;
     const now = { ref, name: file.name, summary: told.summary, warning: told.warning, leftOver: told.left_over ?? [] };
     const sent = get("sentLoras");
-    set({ [`${tab}.lora`]: now, sentLoras: ref.startsWith("upload:") && !sent.some((one) => one.ref === ref) ? [...sent, now] : sent });
+    set({
+        [`${tab}.lora`]: now,
+        sentLoras: ref.startsWith("upload:") && !sent.some((one) => one.ref === ref) ? [...sent, now] : sent,
+    });
     setError(tab, "lora", null);
 }
 
@@ -49,7 +52,11 @@ async function send(tab, file) {
 export function lora(tab) {
     const key = `${tab}.lora`;
     const id = newId("lora");
-    const on = h("input", { type: "checkbox", role: "switch", onchange: () => set({ [`${tab}.lora_on`]: on.checked }) });
+    const on = h("input", {
+        type: "checkbox",
+        role: "switch",
+        onchange: () => set({ [`${tab}.lora_on`]: on.checked }),
+    });
     const label = h("span", {});
     const box = h("select", {
         class: "box",
@@ -57,7 +64,9 @@ export function lora(tab) {
         "aria-describedby": `${id}-hint`,
         onchange: () => {
             setError(tab, "lora", null);
-            set({ [key]: box.value ? { ref: box.value, name: box.selectedOptions[0].dataset.name, summary: "" } : null });
+            set({
+                [key]: box.value ? { ref: box.value, name: box.selectedOptions[0].dataset.name, summary: "" } : null,
+            });
             checkLora(tab);
         },
     });
@@ -75,15 +84,28 @@ export function lora(tab) {
     const hint = h("p", { class: "hint", id: `${id}-hint` });
 
     watch([key, "models", "sentLoras"], (file, models, sent) => {
-        const listed = (models?.loras ?? []).filter((one) => one.present !== false).map((one) => ({ ref: one.name, name: one.name }));
+        const listed = (models?.loras ?? [])
+            .filter((one) => one.present !== false)
+            .map((one) => ({ ref: one.name, name: one.name }));
         const all = [...listed, ...sent];
         if (file && !all.some((one) => one.ref === file.ref)) all.push(file);
         box.replaceChildren(
             h("option", { value: "" }, all.length ? "None" : "None is here yet"),
-            ...all.map((one) => h("option", { value: one.ref, "data-name": one.name, title: one.name, selected: one.ref === file?.ref }, shortName(one.name))),
+            ...all.map((one) =>
+                h(
+                    "option",
+                    { value: one.ref, "data-name": one.name, title: one.name, selected: one.ref === file?.ref },
+                    shortName(one.name),
+                ),
+            ),
         );
-        const keys = file?.warning && file.leftOver?.length ? ` Left over: ${file.leftOver.slice(0, 3).join(", ")}${file.leftOver.length > 3 ? " ..." : ""}` : "";
-        hint.textContent = file?.warning ? `${api.sentence(file.warning)}${keys}` : file?.summary || "A .safetensors file made for this model.";
+        const keys =
+            file?.warning && file.leftOver?.length
+                ? ` Left over: ${file.leftOver.slice(0, 3).join(", ")}${file.leftOver.length > 3 ? " ..." : ""}`
+                : "";
+        hint.textContent = file?.warning
+            ? `${api.sentence(file.warning)}${keys}`
+            : file?.summary || "A .safetensors file made for this model.";
     });
     watch([`${tab}.lora_on`], (value) => (on.checked = value));
     watch(["generate.model", "models"], () => {
@@ -96,7 +118,14 @@ export function lora(tab) {
         fold(
             [`${tab}.lora_on`],
             Boolean,
-            h("div", { class: "field", "data-field": "lora" }, h("label", { for: id }, "LoRA file"), h("div", { class: "row" }, box, choose, chooser), hint, errorLine(tab, "lora", box, hint)),
+            h(
+                "div",
+                { class: "field", "data-field": "lora" },
+                h("label", { for: id }, "LoRA file"),
+                h("div", { class: "row" }, box, choose, chooser),
+                hint,
+                errorLine(tab, "lora", box, hint),
+            ),
             slider(tab, "lora_strength"),
         ),
     ];

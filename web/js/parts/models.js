@@ -16,7 +16,7 @@ export function models() {
     const name = newId("model");
     const set_ = h("fieldset", { class: "choices", "aria-labelledby": `${name}-label` });
     let shown = "";
-    watch(["models", "generate.model"], (told, chosen) => {
+    watch(["generate.model", "models"], (chosen) => {
         const choices = modelChoices();
         const now = JSON.stringify(choices.map((model) => [model.name, model.present, model.bytes]));
         if (now !== shown) {
@@ -30,7 +30,12 @@ export function models() {
         if (!model.present) {
             return h(
                 "button",
-                { type: "button", class: "choice", "data-absent": true, onclick: () => set({ dialog: { missing: model } }) },
+                {
+                    type: "button",
+                    class: "choice",
+                    "data-absent": true,
+                    onclick: () => set({ dialog: { missing: model } }),
+                },
                 icon("away"),
                 h("b", {}, modelName(model.name)),
                 h("small", {}, words(model)),
@@ -53,9 +58,17 @@ export function models() {
         h(
             "p",
             { class: "links" },
-            h("a", { href: "https://github.com/Tongyi-MAI/Z-Image#-model-zoo", target: "_blank", rel: "noreferrer" }, "Edit \u2197"),
+            h(
+                "a",
+                { href: "https://github.com/Tongyi-MAI/Z-Image#-model-zoo", target: "_blank", rel: "noreferrer" },
+                "Edit \u2197",
+            ),
             " \u00b7 ",
-            h("a", { href: "https://github.com/Tongyi-MAI/Z-Image#-model-zoo", target: "_blank", rel: "noreferrer" }, "Omni Base \u2197"),
+            h(
+                "a",
+                { href: "https://github.com/Tongyi-MAI/Z-Image#-model-zoo", target: "_blank", rel: "noreferrer" },
+                "Omni Base \u2197",
+            ),
             " (coming soon)",
         ),
     );

@@ -50,7 +50,12 @@ export function prompt(tab, name, { counts = true } = {}) {
         { class: "field", "data-field": name },
         h("label", { for: id }, field.label),
         box,
-        h("div", { class: "below", id: `${id}-below` }, counts ? cut : h("span", { class: "hint" }, field.hint), counts && count),
+        h(
+            "div",
+            { class: "below", id: `${id}-below` },
+            counts ? cut : h("span", { class: "hint" }, field.hint),
+            counts && count,
+        ),
     );
 
     function walk(event) {
@@ -88,7 +93,10 @@ export function prompt(tab, name, { counts = true } = {}) {
                 count.textContent = `${told.tokens} of ${told.limit} tokens`;
                 const lost = told.cut_at === null ? "" : text.value.slice(told.cut_at).trim();
                 const words = lost ? lost.split(/\s+/).length : 0;
-                says(cut, words ? (words === 1 ? "The last word is cut." : `The last ${plural(words, "word")} are cut.`) : "");
+                says(
+                    cut,
+                    words ? (words === 1 ? "The last word is cut." : `The last ${plural(words, "word")} are cut.`) : "",
+                );
                 paint(words ? told.cut_at : null);
             } catch (error) {
                 if (error.name !== "AbortError") count.textContent = "";
@@ -104,7 +112,10 @@ export function prompt(tab, name, { counts = true } = {}) {
     if (counts) watch(["link", "generate.model"], (link) => link === "online" && recount());
     if (!field.placeholder)
         watch(["models", "defaults", "generate.model"], () => {
-            text.placeholder = tab === "upscale" ? "masterpiece, 8k" : (modelDefaults(modelOf(tab)).example ?? "A lighthouse in a storm, oil painting");
+            text.placeholder =
+                tab === "upscale"
+                    ? "masterpiece, 8k"
+                    : (modelDefaults(modelOf(tab)).example ?? "A lighthouse in a storm, oil painting");
             paint(null);
         });
     return root;

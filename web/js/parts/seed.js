@@ -2,7 +2,7 @@
  * seed.js - the seed: empty is random; one button keeps the seed of the picture shown, one goes
  * back to random.
  */
-import { h, iconButton, newId, says } from "../dom.js";
+import { h, iconButton, newId } from "../dom.js";
 import { FIELDS } from "../fields.js";
 import { selected } from "../jobs.js";
 import { get, set, watch } from "../store.js";
@@ -43,5 +43,12 @@ export function seed(tab) {
         random.disabled = value === "";
     });
     watch(["jobs"], () => (keep.disabled = lastSeed() === null));
-    return h("div", { class: "field", "data-field": "seed" }, h("label", { for: id }, "Seed"), h("div", { class: "row" }, box, keep, random), hint, errorLine(tab, "seed", box, hint));
+    return h(
+        "div",
+        { class: "field", "data-field": "seed" },
+        h("label", { for: id }, "Seed"),
+        h("div", { class: "row" }, box, keep, random),
+        hint,
+        errorLine(tab, "seed", box, hint),
+    );
 }

@@ -38,7 +38,13 @@ export function slider(tab, name, { hint } = {}) {
             else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) typed();
         },
     });
-    const home = h("button", { type: "button", class: "home", tabIndex: -1, "aria-hidden": "true", onclick: () => take(range.default) });
+    const home = h("button", {
+        type: "button",
+        class: "home",
+        tabIndex: -1,
+        "aria-hidden": "true",
+        onclick: () => take(range.default),
+    });
 
     const digits = () => (String(range.step).split(".")[1] ?? "").length;
     const read = () => {

@@ -32,7 +32,11 @@ async function paint() {
         const result = await paintMask(picture, get("generate.mask")?.deeds);
         if (!result || get(KEY)?.url !== picture.url) return;
         const { blob, width, height } = result;
-        set({ "generate.mask": result.deeds.length ? { ...result, name: "mask.png", blob, width, height, ref: null, boot: null } : null });
+        set({
+            "generate.mask": result.deeds.length
+                ? { ...result, name: "mask.png", blob, width, height, ref: null, boot: null }
+                : null,
+        });
     } catch (error) {
         tellError(error);
     }
@@ -42,12 +46,23 @@ export function start() {
     watchPicture();
     const overlay = h("canvas", { class: "paint", hidden: true });
     const told = h("span", { class: "hint" });
-    const button = h("button", { type: "button", class: "plain", onclick: paint }, icon("brush"), "Paint what is drawn anew");
-    const clear = h("button", { type: "button", class: "quiet", onclick: () => (set({ "generate.mask": null }), button.focus()) }, "Clear");
+    const button = h(
+        "button",
+        { type: "button", class: "plain", onclick: paint },
+        icon("brush"),
+        "Paint what is drawn anew",
+    );
+    const clear = h(
+        "button",
+        { type: "button", class: "quiet", onclick: () => (set({ "generate.mask": null }), button.focus()) },
+        "Clear",
+    );
 
     watch(["generate.mask"], (mask) => {
         overlay.hidden = clear.hidden = !mask;
-        told.textContent = mask ? `${mask.share < 0.01 ? "Less than 1" : Math.round(mask.share * 100)} % is drawn anew.` : "Without a mask the whole picture is.";
+        told.textContent = mask
+            ? `${mask.share < 0.01 ? "Less than 1" : Math.round(mask.share * 100)} % is drawn anew.`
+            : "Without a mask the whole picture is.";
         if (!mask?.canvas) return;
         overlay.width = mask.width;
         overlay.height = mask.height;
@@ -58,7 +73,11 @@ export function start() {
         label: "Picture",
         what: "picture",
         invites: "Drop a picture, paste it, or click to choose",
-        sizeWords: (picture) => `${picture.width}x${picture.height}, used as ${get("generate.width")}x${get("generate.height")}`,
+        sizeWords: (picture) => {
+            const used = `${get("generate.width")}x${get("generate.height")}`;
+            const own = `${picture.width}x${picture.height}`;
+            return own === used ? own : `${own}, used as ${used}`;
+        },
         sizeKeys: ["generate.width", "generate.height"],
         under: overlay,
     });
@@ -69,6 +88,11 @@ export function start() {
         (picture, mask) => (picture ? `${picture.name}${mask ? ", with a mask" : ""}` : ""),
         [KEY, "generate.mask"],
         place,
-        fold([KEY], Boolean, slider("generate", "strength"), h("div", { class: "field" }, h("div", { class: "row" }, button, clear), told)),
+        fold(
+            [KEY],
+            Boolean,
+            slider("generate", "strength"),
+            h("div", { class: "field" }, h("div", { class: "row" }, button, clear), told),
+        ),
     );
 }

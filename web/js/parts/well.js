@@ -6,7 +6,7 @@
  */
 import { h, icon, iconButton, newId, says } from "../dom.js";
 import { ACCEPT, ensure, open, pictureIn } from "../pictures.js";
-import { get, set, watch } from "../store.js";
+import { set, watch } from "../store.js";
 import { errorLine, setError } from "./field.js";
 
 /*
@@ -29,7 +29,11 @@ export async function put(tab, name, what, file) {
 }
 
 /* what: "control picture"; sizeWords(picture): the line below, which also follows sizeKeys; tools: more buttons while it is full. */
-export function well(tab, name, { label, what, invites, sizeWords, sizeKeys = [], tall = false, tools = [], under = null }) {
+export function well(
+    tab,
+    name,
+    { label, what, invites, sizeWords, sizeKeys = [], tall = false, tools = [], under = null },
+) {
     const key = `${tab}.${name}`;
     const id = newId("well");
     const chooser = h("input", {
@@ -43,7 +47,13 @@ export function well(tab, name, { label, what, invites, sizeWords, sizeKeys = []
     });
     const choose = () => chooser.click();
     const words = h("span", {}, invites);
-    const drop = h("button", { type: "button", class: "drop", id, onclick: choose, "aria-describedby": `${id}-size` }, h("span", { class: "unseen" }, `${label}: `), icon("picture"), words);
+    const drop = h(
+        "button",
+        { type: "button", class: "drop", id, onclick: choose, "aria-describedby": `${id}-size` },
+        h("span", { class: "unseen" }, `${label}: `),
+        icon("picture"),
+        words,
+    );
     const img = h("img", { alt: "", hidden: true, draggable: false });
     const bar = h(
         "div",
@@ -85,5 +95,12 @@ export function well(tab, name, { label, what, invites, sizeWords, sizeKeys = []
         }
         says(size, picture ? sizeWords(picture) : "\u00a0");
     });
-    return h("div", { class: "field", "data-field": name }, h("span", { class: "label" }, label), box, size, errorLine(tab, name, drop, size));
+    return h(
+        "div",
+        { class: "field", "data-field": name },
+        h("span", { class: "label" }, label),
+        box,
+        size,
+        errorLine(tab, name, drop, size),
+    );
 }
