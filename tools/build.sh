@@ -10,6 +10,7 @@ libdeflate-dev libutf8proc-dev libjansson-dev libmicrohttpd-dev libseccomp-dev g
 libcurl4-openssl-dev libssl-dev ca-certificates"
 test_packages="libcmocka-dev"
 lint_packages="git clang clang-format libclang-rt-14-dev"
+web_packages="chromium nodejs npm"
 
 say() { echo "Z-Image Studio: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -18,7 +19,8 @@ die() { say "$*"; exit 1; }
 program_of() {
     case $1 in
     ninja-build) echo ninja ;;
-    cmake | gcc | pkg-config | git | clang | clang-format) echo "$1" ;;
+    nodejs) echo node ;;
+    cmake | gcc | pkg-config | git | clang | clang-format | chromium | npm) echo "$1" ;;
     esac
 }
 

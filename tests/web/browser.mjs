@@ -32,9 +32,11 @@ export async function openBrowser() {
 }
 export const closeBrowser = () => browser?.close();
 
-/* A fresh page. What the console says that nobody expected is an error of the test (see closePage). */
+/*
+ * A fresh page, without motion unless asked for: a test clicks faster than things come to rest. What the console says that nobody expected is an error of the test (see closePage).
+ */
 export async function openPage(url, { width = 1280, height = 800, hash = "", init, ...options } = {}) {
-    const context = await browser.newContext({ viewport: { width, height }, ...options });
+    const context = await browser.newContext({ viewport: { width, height }, reducedMotion: "reduce", ...options });
     await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: url });
     const page = await context.newPage();
     if (init) await page.addInitScript(init);

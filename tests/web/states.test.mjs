@@ -287,7 +287,7 @@ for (const [name, options] of Object.entries({
     "4k": { width: 3840, height: 2160 },
     "zoom-200": { width: 640, height: 400, deviceScaleFactor: 2 },
     "forced-colours": { forcedColors: "active" },
-    "reduced-motion": { reducedMotion: "reduce" },
+    motion: { reducedMotion: "no-preference" },
 })) {
     /* in forced colours the system's own colours are shown, which axe does not know of */
     const rules = options.forcedColors ? { "color-contrast": { enabled: false } } : {};
