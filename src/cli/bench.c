@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "cli/args.h"
+#include "cli/bench_pictures.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "pipeline/draw.h"
@@ -13,13 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JSON = 1000, REPEAT, KERNELS, FILTER, DEVICE, THREADS };
+enum { JSON = 1000, REPEAT, KERNELS, FILTER, STAGES, DEVICE, THREADS };
 
 static const zis_option options[] = {
     {REPEAT, "repeat", 0, "N", "runs of the whole (default: 1)", 1, 1000},
     {KERNELS, "kernels", 0, NULL, "measures single operations at the shapes of the real models", 0,
      0},
     {FILTER, "filter", 0, "TEXT", "only kernels whose name or shape holds this", 0, 0},
+    {STAGES, "stages", 0, "LIST",
+     "only these, separated by commas: draw (text to total), or names of single ones; default: all",
+     0, 0},
     {DEVICE, "device", 0, "NAME", "auto, cpu, or ref", 0, 0},
     {THREADS, "threads", 't', "N", "threads (default: one for each CPU)", 1, 1024},
     {JSON, "json", 0, NULL, "prints one JSON object", 0, 0},
@@ -31,7 +35,8 @@ static const zis_usage usage = {
     .synopsis = "[options]",
     .about =
         "Measures each stage of drawing: seconds, GFLOP/s, and the share of the peak of the "
-        "arithmetic\nused, which is measured in the same run. Steps: 3 unless --steps is given.",
+        "arithmetic\nused, which is measured in the same run. Steps: 3 unless --steps is given. "
+        "The preprocessors\nrun on synthetic weights of the published shapes.",
     .fields = ZIS_FIELD_BENCH,
     .options = options,
 };
@@ -46,10 +51,20 @@ static const char words[] =
 /* Passes of a stage that is measured alone. */
 #define STAGE_RUNS 5
 
-enum { TEXT, EMBED, STEP, DECODE, ENCODE, TOTAL, N_STAGES };
+enum { TEXT, EMBED, STEP, DECODE, ENCODE, CANNY, DEPTH, POSE, TOTAL, N_STAGES };
 static const char *const stage_names[N_STAGES] = {
-    "text", "embed", "step", "decode", "encode", "total",
+    "text",
+    "embed",
+    "step",
+    "decode",
+    "encode",
+    "preprocess_canny",
+    "preprocess_depth",
+    "preprocess_pose",
+    "total",
 };
+/* Those of drawing are measured together. */
+#define IS_DRAWING(s) ((s) <= ENCODE || (s) == TOTAL)
 
 typedef struct stage {
     double *seconds; /* [n] */
@@ -62,6 +77,7 @@ typedef struct bench {
     zis_cli *cli;
     zis_request request;
     const char *device, *filter;
+    unsigned wanted; /* bit of each stage */
     bool kernels;
     int repeat, threads;
     zis_pool *pool;
@@ -212,6 +228,24 @@ static zis_status measure_stages(bench *b, zis_error *err)
     return st;
 }
 
+static zis_status measure_preprocessor(bench *b, int s, zis_bench_picture what, zis_error *err)
+{
+    zis_bench_passes passes = {0};
+    if (!(b->wanted >> s & 1)) return ZIS_OK;
+    zis_status st = zis_bench_pictures_run(what, &b->run, &passes, err);
+    for (int i = 0; i < ZIS_BENCH_PICTURES_RUNS && !st; i++) add_time(b, s, passes.seconds[i]);
+    b->stages[s].flops = passes.flops;
+    b->stages[s].bytes = passes.bytes;
+    return st;
+}
+
+static zis_status measure_preprocessors(bench *b, zis_error *err)
+{
+    zis_status st = measure_preprocessor(b, CANNY, ZIS_BENCH_CANNY, err);
+    if (!st) st = measure_preprocessor(b, DEPTH, ZIS_BENCH_DEPTH, err);
+    return st ? st : measure_preprocessor(b, POSE, ZIS_BENCH_POSE, err);
+}
+
 /* ---- answers ------------------------------------------------------------------------------- */
 
 /* New string; NULL where unknown. */
@@ -260,18 +294,19 @@ static double best(const stage *s)
     return t;
 }
 
-static void put_stage_json(zis_buf *out, const bench *b, int i)
+static void put_stage_json(zis_buf *out, const bench *b, int i, bool first)
 {
     const stage *s = &b->stages[i];
     double gflops = best(s) > 0 ? s->flops * 1e-9 / best(s) : 0;
     double peak = peak_of(b);
-    zis_buf_printf(out, "  {\"stage\": \"%s\", \"seconds\": [", stage_names[i]);
+    zis_buf_printf(out, "%s  {\"stage\": \"%s\", \"seconds\": [", first ? "" : ",\n",
+                   stage_names[i]);
     for (int k = 0; k < s->n; k++) zis_buf_printf(out, "%s%.6f", k ? ", " : "", s->seconds[k]);
     zis_buf_printf(out,
                    "], \"gflop\": %.4f, \"gflops\": %.2f, \"share_of_peak\": %.4f, "
-                   "\"bytes\": %.0f, \"peak_memory_bytes\": %llu}%s\n",
+                   "\"bytes\": %.0f, \"peak_memory_bytes\": %llu}",
                    s->flops * 1e-9, gflops, peak > 0 ? gflops / peak : 0, s->bytes,
-                   (unsigned long long)s->peak_rss, i + 1 < N_STAGES ? "," : "");
+                   (unsigned long long)s->peak_rss);
 }
 
 static void put_json(zis_buf *out, const bench *b)
@@ -285,8 +320,13 @@ static void put_json(zis_buf *out, const bench *b)
                    "\"dtype\": \"%s\", \"stages\": [\n",
                    b->request.width, b->request.height, b->request.steps, b->run.backend->name,
                    dtype_name(b));
-    for (int i = 0; i < N_STAGES; i++) put_stage_json(out, b, i);
-    zis_buf_puts(out, "]}\n");
+    bool first = true;
+    for (int i = 0; i < N_STAGES; i++) {
+        if (!(b->wanted >> i & 1)) continue;
+        put_stage_json(out, b, i, first);
+        first = false;
+    }
+    zis_buf_puts(out, "\n]}\n");
 }
 
 static void put_text(zis_buf *out, const bench *b)
@@ -297,12 +337,13 @@ static void put_text(zis_buf *out, const bench *b)
     if (b->peak_bf16 > 0) zis_buf_printf(out, ", %.0f bf16", b->peak_bf16);
     zis_buf_printf(out, "\n%s, %dx%d, %d steps, %s\n", b->model->set.name, b->request.width,
                    b->request.height, b->request.steps, dtype_name(b));
-    zis_buf_printf(out, "%-8s %10s %10s %10s %8s\n", "stage", "seconds", "GFLOP", "GFLOP/s",
+    zis_buf_printf(out, "%-16s %10s %10s %10s %8s\n", "stage", "seconds", "GFLOP", "GFLOP/s",
                    "of peak");
     for (int i = 0; i < N_STAGES; i++) {
         const stage *s = &b->stages[i];
+        if (!(b->wanted >> i & 1)) continue;
         double gflops = best(s) > 0 ? s->flops * 1e-9 / best(s) : 0;
-        zis_buf_printf(out, "%-8s %10.4f %10.2f %10.1f %7.0f%%\n", stage_names[i], best(s),
+        zis_buf_printf(out, "%-16s %10.4f %10.2f %10.1f %7.0f%%\n", stage_names[i], best(s),
                        s->flops * 1e-9, gflops, peak_of(b) > 0 ? 100 * gflops / peak_of(b) : 0);
     }
     zis_buf_printf(out, "peak memory %.0f MB, mapped weights among it\n",
@@ -355,6 +396,40 @@ static zis_status run_kernels(bench *b, zis_buf *out, zis_error *err)
 
 /* ---- the command --------------------------------------------------------------------------- */
 
+static zis_status take_stages(bench *b, const char *list, zis_error *err)
+{
+    b->wanted = 0;
+    for (const char *p = list; *p;) {
+        size_t n = strcspn(p, ",");
+        bool draw = n == 4 && strncmp(p, "draw", n) == 0, known = draw;
+        for (int i = 0; i < N_STAGES; i++) {
+            bool named = strlen(stage_names[i]) == n && strncmp(stage_names[i], p, n) == 0;
+            if (named || (draw && IS_DRAWING(i))) b->wanted |= 1u << i;
+            known = known || named;
+        }
+        if (!known) {
+            zis_buf names = {0};
+            for (int i = 0; i < N_STAGES; i++) zis_buf_printf(&names, ", %s", stage_names[i]);
+            zis_status st =
+                zis_fail(err, ZIS_ARG, "--stages does not know '%.*s'; it may be: draw%s",
+                         (int)(n > 60 ? 60 : n), p, names.data ? names.data : "");
+            zis_buf_free(&names);
+            return st;
+        }
+        p += n + (p[n] == ',');
+    }
+    if (b->wanted) return ZIS_OK;
+    return zis_fail(err, ZIS_ARG, "--stages names no stage");
+}
+
+/* Whether some stage of drawing is wanted. */
+static bool draws(const bench *b)
+{
+    for (int i = 0; i < N_STAGES; i++)
+        if (IS_DRAWING(i) && b->wanted >> i & 1) return true;
+    return false;
+}
+
 static zis_status take_settings(bench *b, const zis_args *a, zis_error *err)
 {
     zis_status st = ZIS_OK;
@@ -379,6 +454,9 @@ static zis_status take_settings(bench *b, const zis_args *a, zis_error *err)
             break;
         case KERNELS:
             b->kernels = true;
+            break;
+        case STAGES:
+            st = take_stages(b, s->value, err);
             break;
         default:
             break;
@@ -460,8 +538,9 @@ static zis_status open_model(bench *b, zis_error *err)
 static zis_status run_stages(bench *b, zis_buf *out, zis_error *err)
 {
     zis_status st = open_model(b, err);
-    for (int i = 0; i < b->repeat && !st; i++) st = measure_picture(b, err);
-    if (!st) st = measure_stages(b, err);
+    for (int i = 0; i < b->repeat && draws(b) && !st; i++) st = measure_picture(b, err);
+    if (!st && draws(b)) st = measure_stages(b, err);
+    if (!st) st = measure_preprocessors(b, err);
     if (!st && b->nomem) st = zis_fail_nomem(err, "the times");
     if (st) return st;
     if (b->cli->json)
@@ -475,7 +554,7 @@ zis_status zis_cmd_bench(zis_cli *cli, int argc, char **argv, zis_error *err)
 {
     zis_args args = {0};
     zis_buf out = {0};
-    bench b = {.cli = cli, .repeat = 1};
+    bench b = {.cli = cli, .repeat = 1, .wanted = ~0u};
     zis_status st = zis_args_parse(&args, &usage, argc, argv, err);
     if (st) return st;
     if (args.help) {

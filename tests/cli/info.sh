@@ -22,7 +22,11 @@ for command in generate preprocess models info bench selftest synth version; do
     ok "--help of $command" "$zis" $command --help
     cmp -s out page || fail "help $command and $command --help differ"
 done
-ok "bench" "$zis" bench -W 32 -H 32 --steps 2 -t 1 --json
+bad 2 "does not know 'dept'; it may be: draw, text" "$zis" bench --stages draw,dept
+ok "bench of a preprocessor" "$zis" bench --stages preprocess_canny --json
+has out '"stage": "preprocess_canny", "seconds"'
+[ "$(grep -c '"stage"' out)" = 1 ] || fail "one stage was asked for: $(cat out)"
+ok "bench" "$zis" bench -W 32 -H 32 --steps 2 -t 1 --stages draw --json
 for key in '"machine": {"cpu": ' '"threads": 1' '"peak_gflops_f32": ' '"model": "nano-turbo"' \
     '"width": 32' '"dtype": "' '"stage": "text", "seconds": \[' '"stage": "embed"' \
     '"stage": "step", "seconds": \[[0-9.]*, [0-9.]*\], "gflop": ' '"stage": "decode"' \
