@@ -233,8 +233,10 @@ static zis_status put_loras(zis_buf *out, bool json, zis_error *err)
             zis_jsonout_string(out, l->path);
             zis_buf_printf(out, ", \"bytes\": %llu}", (unsigned long long)l->bytes);
         } else {
-            zis_buf_printf(out, "%s%-12s %-9.1f MB  %s\n", i ? "" : "\nLoRAs, for --lora NAME:\n",
-                           l->name, (double)l->bytes / 1e6, l->path);
+            char size[40];
+            snprintf(size, sizeof size, "%.1f MB", (double)l->bytes / 1e6);
+            zis_buf_printf(out, "%s%-12s %-9s       %s\n", i ? "" : "\nLoRAs, for --lora NAME:\n",
+                           l->name, size, l->path);
         }
     }
     zis_loras_list_free(list, n);

@@ -2,7 +2,48 @@
  * put on and taken off. */
 #include "lora_file.h"
 
+#include "kernels/run.h"
 #include "oom.h"
+
+#include <math.h>
+
+/* Element (i, j) of the tensor of this name. */
+static double at(const lora_file *f, const char *name, int64_t i, int64_t j)
+{
+    for (int k = 0; k < f->n; k++)
+        if (strcmp(f->t[k].name, name) == 0)
+            return f->t[k].value[f->t[k].ndim == 2 ? i * f->t[k].dim[1] + j : i];
+    fail_msg("no tensor %s", name);
+    return 0;
+}
+
+/* What a module adds to its stored matrix, by the oracle: the product with the unit matrix. */
+static void effective(const small_model *m, int i, double *delta)
+{
+    int64_t n = modules[i].rows, k = modules[i].cols;
+    float one[100] = {0}, y[100];
+    zis_run run, dry;
+    zis_error err = {0};
+    for (int64_t j = 0; j < k; j++) one[j * k + j] = 1;
+    zis_linear_args a = {
+        .y = zis_tensor_2d(y, ZIS_DTYPE_F32, k, n),
+        .x = zis_tensor_2d(one, ZIS_DTYPE_F32, k, k),
+        .w = {&m->w[i]},
+        .n_w = 1,
+    };
+    if (zis_run_init(&run, &(zis_run_options){.device = "ref", .math = ZIS_DTYPE_F32}, &err))
+        fail_msg("%s", err.text);
+    zis_run_init_dry(&dry, &run);
+    zis_linear(&dry, &a);
+    if (zis_run_status(&dry, &err)) fail_msg("%s", err.text);
+    assert_int_equal(zis_run_reserve(&run, dry.scratch.peak, &err), ZIS_OK);
+    zis_linear(&run, &a);
+    if (zis_run_status(&run, &err)) fail_msg("%s", err.text);
+    zis_run_deinit(&run);
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t c = 0; c < k; c++)
+            delta[r * k + c] = (double)y[c * n + r] - (double)m->data[i][r * k + c];
+}
 
 /* Opens the file for the model; fails the test if it cannot. */
 static zis_lora *open_file(lora_file *f, const small_model *m)

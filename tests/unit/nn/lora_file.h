@@ -2,12 +2,9 @@
 #ifndef TESTS_NN_LORA_FILE_H
 #define TESTS_NN_LORA_FILE_H
 
-#include "base/mem.h"
 #include "formats/safetensors.h"
-#include "kernels/run.h"
 #include "nn/lora.h"
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -111,16 +108,6 @@ static void write_file(lora_file *f)
     zis_safetensors_writer_destroy(&w);
 }
 
-/* Element (i, j) of the tensor of this name. */
-static double at(const lora_file *f, const char *name, int64_t i, int64_t j)
-{
-    for (int k = 0; k < f->n; k++)
-        if (strcmp(f->t[k].name, name) == 0)
-            return f->t[k].value[f->t[k].ndim == 2 ? i * f->t[k].dim[1] + j : i];
-    fail_msg("no tensor %s", name);
-    return 0;
-}
-
 /* ---- a model ---- */
 
 enum { Q, K, V, OUT, W1, W2, MLP, N_MODULES };
@@ -172,34 +159,6 @@ static void make_model(small_model *m)
 static void drop_model(small_model *m)
 {
     zis_lora_targets_deinit(&m->targets);
-}
-
-/* What a module adds to its stored matrix, by the oracle: the product with the unit matrix. */
-static void effective(const small_model *m, int i, double *delta)
-{
-    int64_t n = modules[i].rows, k = modules[i].cols;
-    float one[100] = {0}, y[100];
-    zis_run run, dry;
-    zis_error err = {0};
-    for (int64_t j = 0; j < k; j++) one[j * k + j] = 1;
-    zis_linear_args a = {
-        .y = zis_tensor_2d(y, ZIS_DTYPE_F32, k, n),
-        .x = zis_tensor_2d(one, ZIS_DTYPE_F32, k, k),
-        .w = {&m->w[i]},
-        .n_w = 1,
-    };
-    if (zis_run_init(&run, &(zis_run_options){.device = "ref", .math = ZIS_DTYPE_F32}, &err))
-        fail_msg("%s", err.text);
-    zis_run_init_dry(&dry, &run);
-    zis_linear(&dry, &a);
-    if (zis_run_status(&dry, &err)) fail_msg("%s", err.text);
-    assert_int_equal(zis_run_reserve(&run, dry.scratch.peak, &err), ZIS_OK);
-    zis_linear(&run, &a);
-    if (zis_run_status(&run, &err)) fail_msg("%s", err.text);
-    zis_run_deinit(&run);
-    for (int64_t r = 0; r < n; r++)
-        for (int64_t c = 0; c < k; c++)
-            delta[r * k + c] = (double)y[c * n + r] - (double)m->data[i][r * k + c];
 }
 
 #endif

@@ -244,12 +244,96 @@ static void what_goes_together(void **state)
     assert_non_null(strstr(err.text, "canny"));
 }
 
+static void loras(void **state)
+{
+    static const char *const bad[] = {"", ":0.5", "a:101", "a:-1e9", "a:1:1e99"};
+    zis_request *r = *state;
+    zis_request back;
+    zis_buf out = {0};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        zis_error err = {0};
+        assert_int_equal(set(r, "loras", bad[i], &err), ZIS_ARG);
+        assert_non_null(strstr(err.text, "loras"));
+        assert_int_equal(r->n_loras, 0);
+    }
+    assert_int_equal(set(r, "loras", "a", NULL), ZIS_OK);
+    assert_int_equal(set(r, "loras", "dir/b:-0.5", NULL), ZIS_OK);
+    assert_int_equal(set(r, "loras", "c:d:0; e; f:1; g:2", NULL), ZIS_OK);
+    static const struct {
+        const char *file;
+        double strength;
+    } want[] = {{"a", 1}, {"dir/b", -0.5}, {"c:d", 0}, {"e; f", 1}, {"g", 2}};
+    assert_int_equal(r->n_loras, 5);
+    assert_int_equal(zis_request_copy(&back, r, NULL), ZIS_OK);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 5; i++) {
+            assert_string_equal(back.loras[i].file, want[i].file);
+            assert_true(back.loras[i].strength == want[i].strength);
+        }
+        if (round) break;
+        zis_request_defaults_apply(r, &(zis_request_defaults){16, 16, 1, 1, 3});
+        zis_buf_putc(&out, '{');
+        zis_request_to_json(&out, r, ZIS_FIELD_RECIPE);
+        zis_buf_putc(&out, '}');
+        assert_false(out.failed);
+        assert_int_equal(
+            zis_request_from_json(&back, "test", out.data, out.len, ZIS_FIELD_RECIPE, NULL),
+            ZIS_OK); /* in place of those that are there */
+        assert_int_equal(back.n_loras, 5);
+    }
+    zis_buf_free(&out);
+    assert_int_equal(zis_request_check(&back, NULL), ZIS_OK);
+    back.loras[2].strength = 0.0 / 0.0;
+    assert_int_equal(zis_request_check(&back, NULL), ZIS_ARG);
+    zis_request_deinit(&back);
+    assert_int_equal(set(r, "loras", "none", NULL), ZIS_OK);
+    assert_int_equal(r->n_loras, 0);
+    for (int i = 0; i < ZIS_REQUEST_MAX_LORAS; i++)
+        assert_int_equal(set(r, "loras", "a", NULL), ZIS_OK);
+    assert_int_equal(set(r, "loras", "a", NULL), ZIS_ARG);
+}
+
+static void refused_lora_json(void **state)
+{
+    static const char *const bad[] = {
+        "{\"loras\": \"a\"}",
+        "{\"loras\": [\"a\"]}",
+        "{\"loras\": [{}]}",
+        "{\"loras\": [{\"strength\": 1}]}",
+        "{\"loras\": [{\"file\": 1}]}",
+        "{\"loras\": [{\"file\": \"\"}]}",
+        "{\"loras\": [{\"file\": \"a\\u0000b\"}]}",
+        "{\"loras\": [{\"file\": \"a\", \"strength\": \"1\"}]}",
+        "{\"loras\": [{\"file\": \"a\", \"strength\": 1e9}]}",
+        "{\"loras\": [{\"file\": \"a\"}",
+    };
+    zis_request *r = *state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (zis_request_from_json(r, "test", bad[i], strlen(bad[i]), ZIS_FIELD_RECIPE, NULL) ==
+            ZIS_OK)
+            fail_msg("%s", bad[i]);
+    static const char good[] = "{\"loras\": [{\"name\": \"a\", \"more\": [1]}]}";
+    assert_int_equal(zis_request_from_json(r, "test", good, strlen(good), ZIS_FIELD_RECIPE, NULL),
+                     ZIS_OK);
+    assert_int_equal(r->n_loras, 1);
+    assert_true(r->loras[0].strength == 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, init, deinit)
     const struct CMUnitTest tests[] = {
-        T(table_is_sound), T(values), T(refused_values), T(defaults),           T(json_round_trip),
-        T(refused_json),   T(copies), T(pictures),       T(what_goes_together),
+        T(table_is_sound),
+        T(values),
+        T(refused_values),
+        T(defaults),
+        T(json_round_trip),
+        T(refused_json),
+        T(copies),
+        T(pictures),
+        T(what_goes_together),
+        T(loras),
+        T(refused_lora_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #define TURBO ZIS_SOURCE_DIR "/models/nano/turbo"
+#define SEPIA ZIS_SOURCE_DIR "/models/nano/lora/sepia.safetensors"
 #define BASE ZIS_SOURCE_DIR "/models/nano/base"
 
 typedef struct seen {
@@ -116,6 +117,50 @@ static void jobs(void **state)
     zis_engine_result_deinit(&r);
 }
 
+/* A job with a LoRA; the report, and the sum of its picture. */
+static zis_status run_lora(
+    zis_engine *e, const char *file, double strength, unsigned *sum, char *report, zis_error *err)
+{
+    zis_request r;
+    zis_engine_result out = {0};
+    seen s = {0};
+    const zis_engine_hooks hooks = {.arg = &s, .picture = on_picture};
+    assert_int_equal(zis_request_init(&r, NULL), ZIS_OK);
+    assert_int_equal(zis_request_set(&r, zis_request_field("model"), "m", TURBO, err), ZIS_OK);
+    assert_int_equal(zis_request_set(&r, zis_request_field("width"), "w", "32", err), ZIS_OK);
+    assert_int_equal(zis_request_set(&r, zis_request_field("height"), "h", "32", err), ZIS_OK);
+    assert_int_equal(zis_request_set(&r, zis_request_field("steps"), "s", "1", err), ZIS_OK);
+    assert_int_equal(zis_request_set(&r, zis_request_field("seed"), "s", "7", err), ZIS_OK);
+    if (file) assert_int_equal(zis_request_add_lora(&r, file, strength, err), ZIS_OK);
+    zis_status st = zis_engine_run(e, &r, &hooks, NULL, &out, err);
+    *sum = s.sums[0];
+    report[0] = '\0';
+    if (!st && out.n_loras) strcpy(report, out.loras[0].report);
+    zis_engine_result_deinit(&out);
+    zis_request_deinit(&r);
+    return st;
+}
+
+/* Put on for one job, and taken off after it, also after one that fails. */
+static void loras(void **state)
+{
+    unsigned before, with, half, after;
+    char report[160];
+    zis_error err = {0};
+    assert_int_equal(run_lora(*state, NULL, 0, &before, report, &err), ZIS_OK);
+    assert_int_equal(run_lora(*state, SEPIA, 1, &with, report, &err), ZIS_OK);
+    assert_string_equal(report, "matched 42 of 42 modules, rank 8, 0 keys left over");
+    assert_int_equal(run_lora(*state, SEPIA, 0.5, &half, report, &err), ZIS_OK);
+    assert_true(with != before && half != before && half != with);
+    assert_int_equal(run_lora(*state, NULL, 0, &after, report, &err), ZIS_OK);
+    assert_int_equal(after, before);
+    assert_int_equal(run_lora(*state, "/nowhere/x", 1, &after, report, &err), ZIS_NOT_FOUND);
+    assert_int_equal(run_lora(*state, SEPIA, 0, &after, report, &err), ZIS_OK);
+    assert_int_equal(after, before);
+    assert_int_equal(run_lora(*state, SEPIA, 1, &after, report, &err), ZIS_OK);
+    assert_int_equal(after, with);
+}
+
 static void failures(void **state)
 {
     zis_engine_result r = {0};
@@ -152,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(jobs, create, destroy),
+        cmocka_unit_test_setup_teardown(loras, create, destroy),
         cmocka_unit_test_setup_teardown(failures, create, destroy),
         cmocka_unit_test(bad_device),
     };
