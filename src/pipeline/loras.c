@@ -47,7 +47,13 @@ static zis_status open_all(zis_loras *l,
         opened *o = &l->list[i];
         o->file = zis_mem_strdup(list[i].file);
         if (!o->file) return zis_fail_nomem(err, list[i].file);
-        st = zis_loras_find(&o->path, o->file, model_folder, false, err);
+        const char *place = list[i].path;
+        if (!place) {
+            st = zis_loras_find(&o->path, o->file, model_folder, false, err);
+        } else {
+            o->path = zis_mem_strdup(place);
+            if (!o->path) st = zis_fail_nomem(err, o->file);
+        }
         if (!st) st = zis_lora_open(&o->lora, o->path, &l->targets, err);
         l->loras[i] = o->lora;
         l->strengths[i] = list[i].strength;

@@ -69,6 +69,7 @@ typedef enum zis_preprocess_kind {
 typedef struct zis_request_lora {
     char *file;
     double strength;
+    char *path; /* where it lies, when `file` is only how a person calls it; or NULL */
 } zis_request_lora;
 
 typedef struct zis_request {
@@ -165,11 +166,14 @@ const zis_field *zis_request_picture_field(zis_picture_slot slot);
 /* "none", "canny", ...; NULL behind the last. */
 const char *zis_request_preprocess_name(int kind);
 
-/* Adds one at the end; the name is copied. */
+/* Adds one at the end; the name is copied. The second form says where the file lies: `file` is then
+ * what people and recipes see of it. */
 ZIS_MUST_USE zis_status zis_request_add_lora(zis_request *r,
                                              const char *file,
                                              double strength,
                                              zis_error *err);
+ZIS_MUST_USE zis_status zis_request_add_lora_at(
+    zis_request *r, const char *file, const char *path, double strength, zis_error *err);
 
 /* From text, as a flag or a recipe gives it: parsed strictly and checked against the range. `said`
  * is what the person wrote ("--steps"), for the message. */

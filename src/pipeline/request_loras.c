@@ -11,7 +11,10 @@
 
 void zis_request_loras_clear(zis_request *r)
 {
-    for (int i = 0; i < r->n_loras; i++) free(r->loras[i].file);
+    for (int i = 0; i < r->n_loras; i++) {
+        free(r->loras[i].file);
+        free(r->loras[i].path);
+    }
     free(r->loras);
     r->loras = NULL;
     r->n_loras = 0;
@@ -19,14 +22,24 @@ void zis_request_loras_clear(zis_request *r)
 
 zis_status zis_request_add_lora(zis_request *r, const char *file, double strength, zis_error *err)
 {
+    return zis_request_add_lora_at(r, file, NULL, strength, err);
+}
+
+zis_status zis_request_add_lora_at(
+    zis_request *r, const char *file, const char *path, double strength, zis_error *err)
+{
     if (r->n_loras == ZIS_REQUEST_MAX_LORAS)
         return zis_fail(err, ZIS_ARG, "there are more than %d LoRAs", ZIS_REQUEST_MAX_LORAS);
     zis_request_lora *list = zis_mem_resize(r->loras, (size_t)r->n_loras + 1, sizeof *list);
     if (!list) return zis_fail_nomem(err, "the LoRAs");
     r->loras = list;
-    char *copy = zis_mem_strdup(file);
-    if (!copy) return zis_fail_nomem(err, "the LoRAs");
-    list[r->n_loras++] = (zis_request_lora){copy, strength};
+    char *copy = zis_mem_strdup(file), *place = path ? zis_mem_strdup(path) : NULL;
+    if (!copy || (path && !place)) {
+        free(copy);
+        free(place);
+        return zis_fail_nomem(err, "the LoRAs");
+    }
+    list[r->n_loras++] = (zis_request_lora){copy, strength, place};
     return ZIS_OK;
 }
 
@@ -36,7 +49,8 @@ zis_status zis_request_loras_copy(zis_request *to, const zis_request *from, zis_
     to->n_loras = 0;
     zis_status st = ZIS_OK;
     for (int i = 0; i < from->n_loras && !st; i++)
-        st = zis_request_add_lora(to, from->loras[i].file, from->loras[i].strength, err);
+        st = zis_request_add_lora_at(to, from->loras[i].file, from->loras[i].path,
+                                     from->loras[i].strength, err);
     return st;
 }
 

@@ -1,5 +1,6 @@
 /* Uploads, control maps, recipes, LoRA files. */
 #include "pipeline/jsonout.h"
+#include "pipeline/loras.h"
 #include "pipeline/preprocess.h"
 #include "pipeline/recipe.h"
 #include "server/native.h"
@@ -212,6 +213,29 @@ ZIS_HANDLER(preprocess)
 
 /* ---- recipes ------------------------------------------------------------------------------- */
 
+/* Those of the recipe that are here under the same name. */
+static void put_loras(zis_buf *out,
+                      const zis_request *r,
+                      const zis_catalog *catalog,
+                      const char *sep)
+{
+    const zis_catalog_entry *e = NULL;
+    const char *inner = "";
+    if (!r->n_loras) return;
+    zis_buf_printf(out, "%s\"loras\": [", sep);
+    for (int i = 0; i < r->n_loras; i++) {
+        if (zis_catalog_named(catalog, ZIS_CATALOG_LORA, r->loras[i].file, &e, NULL) != ZIS_OK)
+            continue;
+        zis_buf_printf(out, "%s{\"name\": ", inner);
+        zis_jsonout_string(out, e->name);
+        zis_buf_puts(out, ", \"strength\": ");
+        zis_jsonout_number(out, r->loras[i].strength);
+        zis_buf_putc(out, '}');
+        inner = ", ";
+    }
+    zis_buf_putc(out, ']');
+}
+
 /* Fields of a recipe that a job over HTTP may have. */
 static void put_request(zis_buf *out, zis_request *r, const zis_catalog *catalog)
 {
@@ -232,6 +256,7 @@ static void put_request(zis_buf *out, zis_request *r, const zis_catalog *catalog
         zis_request_value_json(out, r, f);
         sep = ", ";
     }
+    put_loras(out, r, catalog, sep);
     zis_buf_putc(out, '}');
 }
 
@@ -316,8 +341,116 @@ ZIS_HANDLER(recipe)
 
 /* ---- LoRAs --------------------------------------------------------------------------------- */
 
+/* A sentence about a file on our disk, for one who knows it by another name. */
+static void rename_in(zis_error *err, const char *path, const char *name)
+{
+    const char *at = strstr(err->text, path);
+    if (!at) return;
+    zis_error renamed;
+    zis_fail(&renamed, err->code, "%.*s%s%s", (int)(at - err->text), err->text, name,
+             at + strlen(path));
+    *err = renamed;
+}
+
+/* The file to be checked: sent along, uploaded before (then it is held), or listed. */
+typedef struct checked {
+    zis_upload *upload;
+    const char *name, *path;
+} checked;
+
+static zis_status find_checked(zis_call *c,
+                               const zis_catalog *catalog,
+                               checked *out,
+                               zis_error *err)
+{
+    const char *name = NULL;
+    const zis_catalog_entry *e = NULL;
+    zis_upload *f = file_of(c, "file");
+    if (f) zis_uploads_hold_again(c->s->uploads, f);
+    zis_status st = f ? ZIS_OK : zis_http_string(c, "name", &name, err);
+    if (st) return st;
+    if (!f && !name)
+        return zis_fail(err, ZIS_ARG, "name is missing: a listed LoRA, or the name of an upload");
+    if (!f && strncmp(name, "upload:", 7) == 0) {
+        f = zis_uploads_hold(c->s->uploads, name + 7);
+        if (!f)
+            return zis_fail(err, ZIS_NOT_FOUND,
+                            "there is no upload '%.40s' (any more); send it again", name);
+    }
+    if (f) {
+        *out = (checked){f, *f->name ? f->name : "the LoRA", f->path};
+        return ZIS_OK;
+    }
+    st = zis_catalog_named(catalog, ZIS_CATALOG_LORA, name, &e, err);
+    if (!st) *out = (checked){NULL, e->name, e->path};
+    return st;
+}
+
+static zis_status find_model(zis_call *c,
+                             const zis_catalog *catalog,
+                             zis_model_set *out,
+                             zis_error *err)
+{
+    const char *name = NULL;
+    const zis_catalog_entry *e = NULL;
+    zis_status st = zis_http_string(c, "model", &name, err);
+    if (!st && name) st = zis_catalog_named(catalog, ZIS_CATALOG_MODEL, name, &e, err);
+    if (st) return st;
+    if (e && !e->present) return zis_call_fail(c, 409, ZIS_NOT_FOUND, err, "%s", e->missing);
+    return zis_model_find(out, &(zis_model_query){.model = e ? e->path : c->s->model}, err);
+}
+
+static void put_report(zis_buf *out, const zis_call *c, const checked *f, const zis_lora_report *r)
+{
+    char text[160];
+    zis_buf_puts(out, "{\"name\": ");
+    zis_jsonout_string(out, f->name);
+    zis_buf_printf(out,
+                   ", \"ok\": true, \"matched\": %zu, \"modules\": %zu, \"rank\": %lld, "
+                   "\"kind\": \"%s\", \"keys\": %zu, \"left_over\": %zu, \"first_left_over\": ",
+                   r->matched, r->modules, (long long)r->rank_hi, r->kind, r->keys, r->left_over);
+    zis_jsonout_string(out, *r->first_left ? r->first_left : NULL);
+    zis_buf_puts(out, ", \"summary\": ");
+    zis_jsonout_string(out, zis_lora_report_text(r, text, sizeof text));
+    zis_buf_puts(out, ", \"warning\": ");
+    if (r->left_over) {
+        zis_buf warning = {0};
+        zis_buf_printf(&warning, "%s: %s, first: %s%s", f->name, text, r->first_left,
+                       r->dora ? " (magnitudes of DoRA are not applied)" : "");
+        zis_jsonout_string(out, warning.data);
+        zis_buf_free(&warning);
+    } else {
+        zis_buf_puts(out, "null");
+    }
+    if (f->upload)
+        zis_buf_printf(
+            out, ", \"id\": \"%s\", \"ref\": \"upload:%s\", \"bytes\": %llu, \"expires\": %.0f",
+            f->upload->id, f->upload->id, (unsigned long long)f->upload->bytes,
+            zis_uploads_expiry(c->s->uploads, f->upload));
+    zis_buf_putc(out, '}');
+}
+
 ZIS_HANDLER(lora_check)
 {
-    (void)c;
-    return zis_fail(err, ZIS_UNSUPPORTED, "LoRAs are not taken by this build");
+    zis_catalog *catalog = NULL;
+    zis_model_set set = {0};
+    zis_lora_report report;
+    checked f = {0};
+    zis_buf out = {0};
+    zis_status st = zis_server_catalog(c->s, false, &catalog, err);
+    if (!st) st = find_checked(c, catalog, &f, err);
+    if (!st) st = find_model(c, catalog, &set, err);
+    if (!st) {
+        st = zis_loras_check(&report, f.path, &set, err);
+        if (st && f.upload) rename_in(err, f.path, f.name);
+    }
+    if (!st) put_report(&out, c, &f, &report);
+    if (!st && f.upload) {
+        f.upload->kind = ZIS_UPLOAD_LORA;
+        zis_uploads_list(c->s->uploads, f.upload);
+    }
+    zis_uploads_release(c->s->uploads, f.upload);
+    zis_model_set_deinit(&set);
+    zis_catalog_close(&catalog);
+    return st ? st : zis_reply_json(c, 200, &out, err);
 }

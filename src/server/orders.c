@@ -329,6 +329,73 @@ static zis_status set_special(
     return ZIS_OK;
 }
 
+static zis_status take_upload(zis_order *o, const char *ref, zis_upload **out, zis_error *err)
+{
+    zis_server *s = o->c->s;
+    zis_upload *f = zis_uploads_hold(s->uploads, ref + 7);
+    if (!f || f->kind != ZIS_UPLOAD_LORA || o->held->n_files == ZIS_HELD_FILES) {
+        bool many = f && f->kind == ZIS_UPLOAD_LORA;
+        zis_uploads_release(s->uploads, f);
+        if (many)
+            return zis_fail(err, ZIS_ARG, "loras: at most %d uploaded ones are taken",
+                            ZIS_HELD_FILES);
+        return zis_fail(err, ZIS_NOT_FOUND,
+                        "loras: there is no uploaded LoRA '%.40s' (any more); send it again", ref);
+    }
+    o->held->file[o->held->n_files++] = f;
+    *out = f;
+    return ZIS_OK;
+}
+
+/* A listed name or an upload; its file is known then, and the recipe keeps the name. */
+static zis_status add_lora(zis_order *o, const char *name, double strength, zis_error *err)
+{
+    const zis_catalog_entry *e = NULL;
+    zis_upload *f = NULL;
+    const zis_field *field = zis_request_field("loras");
+    if (!(strength >= field->lo && strength <= field->hi))
+        return zis_fail(err, ZIS_ARG,
+                        "loras: the strength of '%.60s' must be from %g to %g, not %g", name,
+                        field->lo, field->hi, strength);
+    if (strncmp(name, "upload:", 7) == 0) {
+        zis_status st = take_upload(o, name, &f, err);
+        return st ? st
+                  : zis_request_add_lora_at(&o->request, zis_upload_called(f), f->path, strength,
+                                            err);
+    }
+    zis_status st = zis_catalog_named(o->catalog, ZIS_CATALOG_LORA, name, &e, err);
+    return st ? st : zis_request_add_lora_at(&o->request, e->name, e->path, strength, err);
+}
+
+zis_status zis_order_loras(zis_order *o, const json_t *v, zis_error *err)
+{
+    zis_status st = ZIS_OK;
+    if (json_is_null(v)) return ZIS_OK;
+    if (!json_is_array(v)) return zis_fail(err, ZIS_ARG, "loras must be a list");
+    for (size_t i = 0; i < json_array_size(v) && !st; i++) {
+        const json_t *one = json_array_get(v, i);
+        const json_t *name = json_is_string(one) ? one : json_object_get(one, "name");
+        const json_t *strength = json_object_get(one, "strength");
+        if (!json_is_string(name))
+            return zis_fail(err, ZIS_ARG, "loras: each must be {\"name\": ..., \"strength\": ...}");
+        if (strength && !json_is_number(strength))
+            return zis_fail(err, ZIS_ARG, "loras: the strength must be a number");
+        st = add_lora(o, json_string_value(name), strength ? json_number_value(strength) : 1, err);
+    }
+    return st;
+}
+
+/* In a form the list is JSON, too. */
+static zis_status set_loras_text(zis_order *o, const char *text, zis_error *err)
+{
+    json_error_t e;
+    json_t *list = json_loads(text, JSON_REJECT_DUPLICATES, &e);
+    if (!list) return zis_fail(err, ZIS_FORMAT, "loras is not JSON: %s", e.text);
+    zis_status st = zis_order_loras(o, list, err);
+    json_decref(list);
+    return st;
+}
+
 static zis_status set_member(zis_order *o, const char *name, const json_t *v, zis_error *err)
 {
     bool taken = false;
@@ -337,6 +404,9 @@ static zis_status set_member(zis_order *o, const char *name, const json_t *v, zi
     zis_status st = set_special(o, name, v, &taken, err);
     if (st || taken) return st;
     if (slot >= 0) return set_picture(o, name, slot, v, err);
+    if (strcmp(name, "loras") == 0)
+        return json_is_string(v) ? set_loras_text(o, json_string_value(v), err)
+                                 : zis_order_loras(o, v, err);
     if (strcmp(name, "metadata") == 0) return set_flag(&o->metadata, name, v, err);
     if (strcmp(name, "cancel_on_disconnect") == 0)
         return set_flag(&o->cancel_on_disconnect, name, v, err);
@@ -358,7 +428,10 @@ static zis_status set_part(zis_order *o, const zis_part *p, zis_error *err)
                           zis_uploads_hold_again(o->c->s->uploads, p->upload));
         return ZIS_OK;
     }
-    if (f && (f->where & ZIS_FIELD_HTTP) && slot < 0 && strcmp(p->name, "task") != 0)
+    bool plain = f && (f->where & ZIS_FIELD_HTTP) && slot < 0 && strcmp(p->name, "task") != 0;
+    if (plain && f->type != ZIS_FIELD_TEXT)
+        return zis_request_set(&o->request, f, p->name, p->value.data ? p->value.data : "", err);
+    if (plain)
         return zis_request_set_text(&o->request, f, p->name, p->value.data ? p->value.data : "",
                                     p->value.len, err);
     json_t *v = json_stringn(p->value.data ? p->value.data : "", p->value.len);

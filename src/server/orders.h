@@ -9,10 +9,12 @@
 #include "server/impl.h"
 #include "studio/catalog.h"
 
+#define ZIS_HELD_FILES 16
+
 /* What the job holds until it has ended. */
 typedef struct zis_held {
     zis_upload *picture[ZIS_PICTURE_COUNT];
-    zis_upload *file[8]; /* LoRAs that were sent */
+    zis_upload *file[ZIS_HELD_FILES]; /* LoRAs that were sent */
     int n_files;
 } zis_held;
 
@@ -37,6 +39,8 @@ ZIS_MUST_USE zis_status zis_order_set_text(
     zis_order *o, const char *field, const char *said, const char *v, zis_error *err);
 /* A model that is listed and here; otherwise 404, or 409 with the command that fetches it. */
 ZIS_MUST_USE zis_status zis_order_model(zis_order *o, const char *name, zis_error *err);
+/* [{"name": ..., "strength": ...}, ...] */
+ZIS_MUST_USE zis_status zis_order_loras(zis_order *o, const json_t *v, zis_error *err);
 ZIS_MUST_USE zis_status zis_order_format(zis_order *o, const char *name, zis_error *err);
 /* Takes the upload, which the caller held. */
 void zis_order_picture(zis_order *o, zis_picture_slot slot, zis_upload *picture);

@@ -5,6 +5,7 @@
 #include "base/os.h"
 #include "formats/weights.h"
 #include "pipeline/hubcache.h"
+#include "pipeline/loras.h"
 #include "pipeline/preprocess.h"
 #include "pipeline/recognise.h"
 
@@ -21,7 +22,7 @@ static const struct {
     const char *name, *singular, *folder, *ending; /* folder: of the embedded family */
 } kinds[ZIS_CATALOG_KINDS] = {
     [ZIS_CATALOG_MODEL] = {"models", "model", NULL, NULL},
-    [ZIS_CATALOG_LORA] = {"LoRAs", "LoRA", "lora", ".safetensors"},
+    [ZIS_CATALOG_LORA] = {"LoRAs", "LoRA", NULL, ".safetensors"},
     [ZIS_CATALOG_CONTROL_NET] = {"ControlNets", "ControlNet", "controlnet", ".safetensors"},
     [ZIS_CATALOG_UPSCALER] = {"upscalers", "upscaler", "upscaler", ".pth"},
     [ZIS_CATALOG_PREPROCESSOR] = {"preprocessors", "preprocessor", NULL, NULL},
@@ -234,7 +235,30 @@ static zis_status add_folder(zis_catalog *c,
     return st;
 }
 
-static zis_status add_small(zis_catalog *c, const zis_catalog_options *o, zis_error *err)
+/* Of the usual folders (loras.h), then of those that the server was given. */
+static zis_status add_loras(zis_catalog *c, const char *const *folders, zis_error *err)
+{
+    zis_loras_found *list = NULL;
+    size_t n = 0;
+    zis_status st = zis_loras_list(&list, &n, NULL, err);
+    for (size_t i = 0; i < n && !st; i++) {
+        zis_catalog_entry e = {
+            .kind = ZIS_CATALOG_LORA,
+            .name = zis_mem_strdup(list[i].name),
+            .what = zis_mem_strdup(""),
+            .path = zis_mem_strdup(list[i].path),
+            .present = true,
+            .bytes = list[i].bytes,
+        };
+        st = add(c, &e, err);
+    }
+    zis_loras_list_free(list, n);
+    for (; folders && *folders && !st; folders++)
+        st = add_folder(c, ZIS_CATALOG_LORA, *folders, err);
+    return st;
+}
+
+static zis_status add_small(zis_catalog *c, zis_error *err)
 {
     zis_status st = ZIS_OK;
     char *root = zis_model_embedded_root();
@@ -245,8 +269,6 @@ static zis_status add_small(zis_catalog *c, const zis_catalog_options *o, zis_er
         free(folder);
     }
     free(root);
-    for (const char *const *f = o->lora_folders; f && *f && !st; f++)
-        st = add_folder(c, ZIS_CATALOG_LORA, *f, err);
     return st;
 }
 
@@ -273,7 +295,8 @@ zis_status zis_catalog_open(zis_catalog **out, const zis_catalog_options *o, zis
     zis_catalog *c = zis_mem_zalloc(1, sizeof *c);
     if (!c) return no_memory(err);
     zis_status st = add_models(c, o, err);
-    if (!st) st = add_small(c, o, err);
+    if (!st) st = add_small(c, err);
+    if (!st) st = add_loras(c, o->lora_folders, err);
     if (!st) st = add_preprocessors(c, err);
     if (st)
         zis_catalog_close(&c);

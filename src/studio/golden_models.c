@@ -274,7 +274,9 @@ zis_status zis_golden_attach(const zis_golden *g,
     if (!beside) return zis_fail_nomem(err, name);
     zis_status st = zis_golden_resolve(g, beside, &path, NULL);
     if (st) st = zis_golden_resolve(g, name, &path, err);
-    if (!st) st = zis_loras_attach(out, m, &(zis_request_lora){path, strength}, 1, NULL, err);
+    if (!st)
+        st = zis_loras_attach(out, m, &(zis_request_lora){.file = path, .strength = strength}, 1,
+                              NULL, err);
     free(beside);
     free(path);
     return st;

@@ -42,7 +42,15 @@ char *zis_jobs_request_json(const zis_request *r, bool complete)
         else
             zis_buf_puts(&out, "null");
     }
-    zis_buf_putc(&out, '}');
+    zis_buf_puts(&out, ", \"loras\": [");
+    for (int i = 0; i < r->n_loras; i++) {
+        zis_buf_puts(&out, i ? ", {\"name\": " : "{\"name\": ");
+        zis_jsonout_string(&out, r->loras[i].file);
+        zis_buf_puts(&out, ", \"strength\": ");
+        zis_jsonout_number(&out, r->loras[i].strength);
+        zis_buf_putc(&out, '}');
+    }
+    zis_buf_puts(&out, "]}");
     return take(&out);
 }
 
@@ -56,7 +64,15 @@ char *zis_jobs_result_json(const zis_engine_result *r)
     for (int i = 0; i < ZIS_ENGINE_STAGE_COUNT; i++)
         zis_buf_printf(&out, "%s\"%s\": %.4f", i ? ", " : "",
                        zis_engine_stage_name((zis_engine_stage)i), r->seconds[i]);
-    zis_buf_printf(&out, "}, \"peak_memory_bytes\": %llu, \"warnings\": [",
+    zis_buf_puts(&out, "}, \"loras\": [");
+    for (int i = 0; i < r->n_loras; i++) {
+        zis_buf_puts(&out, i ? ", {\"name\": " : "{\"name\": ");
+        zis_jsonout_string(&out, r->loras[i].file);
+        zis_buf_puts(&out, ", \"report\": ");
+        zis_jsonout_string(&out, r->loras[i].report);
+        zis_buf_putc(&out, '}');
+    }
+    zis_buf_printf(&out, "], \"peak_memory_bytes\": %llu, \"warnings\": [",
                    (unsigned long long)r->peak_memory_bytes);
     for (int i = 0; i < r->n_warnings; i++) {
         zis_buf_puts(&out, i ? ", " : "");
@@ -134,10 +150,12 @@ void zis_jobs_write_object(zis_buf *out,
         zis_buf_puts(out, "null");
     }
     zis_buf_printf(out, ", \"request\": %s, ", j->asked ? j->asked : "null");
-    zis_buf_puts(out, j->result
-                          ? j->result
-                          : "\"model\": null, \"device\": null, \"dtype\": null, "
-                            "\"seconds\": null, \"peak_memory_bytes\": null, \"warnings\": []");
+    zis_buf_puts(
+        out,
+        j->result
+            ? j->result
+            : "\"model\": null, \"device\": null, \"dtype\": null, "
+              "\"seconds\": null, \"loras\": [], \"peak_memory_bytes\": null, \"warnings\": []");
     zis_buf_puts(out, ", \"images\": [");
     for (int i = 0; i < j->n_pictures; i++)
         zis_buf_printf(out, "%s%s", i ? ", " : "", j->pictures[i].json);
