@@ -8,7 +8,7 @@
 build_packages="cmake ninja-build gcc libc6-dev pkg-config libpng-dev libturbojpeg0-dev libwebp-dev
 libdeflate-dev libutf8proc-dev libjansson-dev libmicrohttpd-dev libseccomp-dev gzip
 libcurl4-openssl-dev libssl-dev ca-certificates"
-test_packages="libcmocka-dev"
+test_packages="libcmocka-dev curl jq"
 lint_packages="git clang clang-format libclang-rt-14-dev"
 web_packages="chromium nodejs npm"
 

@@ -27,6 +27,7 @@ enum {
     KEEP_HOURS,
     KEEP_MB,
     GRACE,
+    PATIENCE,
     DEVICE,
     THREADS,
     WEB,
@@ -54,6 +55,8 @@ static const zis_option options[] = {
     {KEEP_MB, "keep-mb", 0, "N", "how much of them (default: 2048)", 1, 1e9},
     {GRACE, "grace", 0, "SECONDS", "for the running job, when the server is stopped (default: 30)",
      0, 86400},
+    {PATIENCE, "patience", 0, "SECONDS",
+     "for a request to arrive, beyond 64 KB a second (default: 30)", 0.1, 86400},
     {DEVICE, "device", 0, "NAME", "auto, cpu, or ref (slow, for checks)", 0, 0},
     {THREADS, "threads", 't', "N", "threads (default: one for each CPU)", 1, 1024},
     {WEB, "web", 0, "FOLDER", "the page from this folder instead of the built-in one", 0, 0},
@@ -146,6 +149,8 @@ static zis_status take_option(serve *v, const zis_setting *s, zis_error *err)
         return st;
     case GRACE:
         return zis_args_real(s, &v->grace, err);
+    case PATIENCE:
+        return zis_args_real(s, &o->request_seconds, err);
     case DEVICE:
         o->engine.device = strcmp(s->value, "auto") == 0 ? NULL : s->value;
         break;

@@ -42,6 +42,36 @@ static zis_status take_fields(zis_order *o, bool img2img, zis_error *err)
     return st;
 }
 
+/* "<lora:NAME:0.8>" in a prompt names a LoRA; the rest is the prompt. */
+static zis_status take_loras(zis_order *o, zis_error *err)
+{
+    const char *prompt = o->request.prompt, *at;
+    zis_buf rest = {0};
+    zis_status st = ZIS_OK;
+    if (!strstr(prompt, "<lora:")) return ZIS_OK;
+    while (!st && (at = strstr(prompt, "<lora:"))) {
+        const char *end = strchr(at, '>');
+        if (!end) break;
+        char *inside = zis_mem_strndup(at + 6, (size_t)(end - at - 6));
+        char *colon = inside ? strchr(inside, ':') : NULL;
+        double strength = colon ? strtod(colon + 1, NULL) : 1;
+        if (colon) *colon = '\0';
+        json_t *list =
+            inside ? json_pack("[{s:s, s:f}]", "name", inside, "strength", strength) : NULL;
+        st = list ? zis_order_loras(o, list, err)
+                  : zis_fail(err, ZIS_ARG, "prompt: a LoRA without a name");
+        json_decref(list);
+        free(inside);
+        zis_buf_append(&rest, prompt, (size_t)(at - prompt));
+        prompt = end + 1;
+    }
+    zis_buf_puts(&rest, prompt);
+    if (!st && rest.failed) st = zis_fail_nomem(err, "the prompt");
+    if (!st) st = zis_order_set_text(o, "prompt", "prompt", rest.data, err);
+    zis_buf_free(&rest);
+    return st;
+}
+
 /* "Euler a" is no sampler of ours; "Euler" is. */
 static zis_status take_sampler(zis_order *o, zis_error *err)
 {
@@ -197,6 +227,7 @@ static zis_status draw(zis_call *c, bool img2img, zis_error *err)
     zis_status st = zis_order_init(&o, c, err);
     if (!st) st = take_model(&o, err);
     if (!st) st = take_fields(&o, img2img, err);
+    if (!st) st = take_loras(&o, err);
     if (!st) st = take_sampler(&o, err);
     if (!st) st = take_batch(&o, err);
     if (!st && img2img) st = take_pictures(&o, err);

@@ -28,6 +28,11 @@ static bool listed(const char *const *list, const char *name)
     return false;
 }
 
+static bool is_port(const char *s)
+{
+    return !*s || (*s == ':' && strspn(s + 1, "0123456789") == strlen(s + 1));
+}
+
 /* Host without its port and brackets; false when it is no such thing. */
 static bool host_name(const char *host, char *out, size_t n)
 {
@@ -35,10 +40,11 @@ static bool host_name(const char *host, char *out, size_t n)
     if (*host == '[') {
         host++;
         end = strchr(host, ']');
-        if (!end || (end[1] && end[1] != ':')) return false;
+        if (!end || !is_port(end + 1)) return false;
     } else {
         end = strchr(host, ':');
         if (!end) end = host + strlen(host);
+        if (!is_port(end)) return false;
     }
     size_t len = (size_t)(end - host);
     if (len == 0 || len >= n) return false;

@@ -222,7 +222,9 @@ struct zis_stream {
     zis_buf text; /* not sent yet, from `sent` on */
     size_t sent;
     double last; /* when something was written */
+    int fd;
     bool suspended, ended, greeted, cancel_on_disconnect;
+    bool poked; /* the client seems to have gone: a line will tell */
     /* of the OpenAI dialect */
     bool edit;
     int partials, partials_sent, steps_seen;

@@ -144,6 +144,7 @@ static zis_status take_pictures(zis_order *o, zis_error *err)
         }
         if (f) zis_order_picture(o, parts[i].slot, f);
     }
+    o->held->mask_shows_through = true;
     if (o->held->picture[ZIS_PICTURE_INIT]) return ZIS_OK;
     return zis_fail(err, ZIS_ARG, "image is missing: the picture to be edited");
 }

@@ -79,6 +79,21 @@ zis_status zis_upload_look(zis_server *s, zis_upload *f, zis_error *err)
     return ZIS_OK;
 }
 
+/* Where the picture is transparent, white; elsewhere black. One without transparency stays. */
+static zis_status mask_of_alpha(zis_image **img, zis_error *err)
+{
+    zis_image *mask = NULL;
+    const zis_image *from = *img;
+    if (from->channels != 4) return ZIS_OK;
+    zis_status st = zis_image_create(&mask, from->width, from->height, 3, err);
+    if (st) return st;
+    size_t n = (size_t)from->width * (size_t)from->height;
+    for (size_t i = 0; i < n; i++) memset(mask->data + 3 * i, 255 - from->data[4 * i + 3], 3);
+    zis_image_destroy(img);
+    *img = mask;
+    return ZIS_OK;
+}
+
 zis_status zis_order_prepare(void *server, void *user, zis_request *r, zis_error *err)
 {
     zis_server *s = server;
@@ -89,7 +104,12 @@ zis_status zis_order_prepare(void *server, void *user, zis_request *r, zis_error
         if (!held->picture[i]) continue;
         st = zis_sandbox_decode(&d, zis_server_program(s), held->picture[i]->path,
                                 zis_upload_called(held->picture[i]), true, err);
-        if (st) break;
+        if (!st && i == ZIS_PICTURE_MASK && held->mask_shows_through)
+            st = mask_of_alpha(&d.image, err);
+        if (st) {
+            zis_decoded_deinit(&d);
+            break;
+        }
         zis_request_take_picture(r, (zis_picture_slot)i, d.image);
         d.image = NULL;
         zis_decoded_deinit(&d);

@@ -16,6 +16,7 @@ typedef struct zis_held {
     zis_upload *picture[ZIS_PICTURE_COUNT];
     zis_upload *file[ZIS_HELD_FILES]; /* LoRAs that were sent */
     int n_files;
+    bool mask_shows_through; /* the mask's transparent part is painted anew (OpenAI) */
 } zis_held;
 
 typedef struct zis_order {

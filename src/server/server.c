@@ -155,6 +155,7 @@ static void *help(void *arg)
 /* Connections that dawdle: over the headers, over a body, or idle. */
 static void check_connections(zis_server *s, double now)
 {
+    double idle = s->o.request_seconds < IDLE_SECONDS ? s->o.request_seconds : IDLE_SECONDS;
     pthread_mutex_lock(&s->lock);
     for (zis_conn *k = s->conns; k; k = k->next) {
         bool slow = false;
@@ -162,7 +163,7 @@ static void check_connections(zis_server *s, double now)
             slow = now - k->reading_since >
                    s->o.request_seconds + (double)k->reading_bytes / BODY_RATE;
         else if (!k->answering)
-            slow = now - k->idle_since > IDLE_SECONDS;
+            slow = now - k->idle_since > idle;
         if (!slow || k->killed) continue;
         k->killed = true;
         shutdown(k->fd, SHUT_RDWR); /* MHD closes it; it is not reused before it leaves the list */

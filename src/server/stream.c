@@ -4,8 +4,10 @@
 #include "pipeline/jsonout.h"
 #include "server/impl.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define ALIVE_EVERY 15.0
 #define BLOCK ((size_t)16 << 10)
@@ -55,8 +57,9 @@ static void refill(zis_stream *st)
     st->text = (zis_buf){0};
     st->sent = 0;
     st->ended = st->fill(st, &st->text);
-    if (!st->ended && !st->text.len && zis_os_now() - st->last >= ALIVE_EVERY)
-        zis_buf_puts(&st->text, ": still here\n\n");
+    bool say = st->poked || zis_os_now() - st->last >= ALIVE_EVERY;
+    st->poked = false;
+    if (!st->ended && !st->text.len && say) zis_buf_puts(&st->text, ": still here\n\n");
     if (atomic_load(&st->s->quit)) st->ended = true;
 }
 
@@ -104,12 +107,24 @@ static void on_free(void *arg)
     free(st);
 }
 
+/* A client that has closed its side may have gone or may just have nothing more to say; whoever has
+ * gone answers the next line with a reset. Once a second. */
+static bool seems_gone(const zis_stream *st, double now)
+{
+    char byte;
+    if (now - st->last < 1) return false;
+    ssize_t k = recv(st->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return k == 0 || (k < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void zis_streams_wake(zis_server *s, bool all)
 {
     double now = zis_os_now();
     pthread_mutex_lock(&s->lock);
     for (zis_stream *st = s->streams; st; st = st->next) {
-        if (!st->suspended || (!all && now - st->last < ALIVE_EVERY)) continue;
+        if (!st->suspended) continue;
+        if (!all) st->poked = seems_gone(st, now);
+        if (!all && !st->poked && now - st->last < ALIVE_EVERY) continue;
         st->suspended = false;
         MHD_resume_connection(st->mhd);
     }
@@ -133,6 +148,7 @@ zis_status zis_stream_start(zis_call *c, const zis_stream *template, zis_error *
     *st = *template;
     st->s = s;
     st->mhd = c->mhd;
+    st->fd = c->conn->fd;
     st->after = seen_before(c);
     st->last = zis_os_now();
     struct MHD_Response *r =
