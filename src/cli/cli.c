@@ -15,6 +15,7 @@ static const zis_command commands[] = {
     {"generate", zis_cmd_generate, "draw a picture of what a prompt says"},
     {"preprocess", zis_cmd_preprocess, "make the control map of a picture: edges, depth, pose"},
     {"serve", zis_cmd_serve, "open the studio: web page and HTTP API"},
+    {"upscale", zis_cmd_upscale, "make a picture larger, with detail that was not there"},
     {"models", zis_cmd_models, "list the models that are known and present"},
     {"fetch", zis_cmd_fetch, "download models into the Hugging Face cache"},
     {"info", zis_cmd_info, "say what a file or folder is: tensors, family, type, recipe"},

@@ -35,6 +35,7 @@ zis_status zis_cmd_generate(zis_cli *cli, int argc, char **argv, zis_error *err)
 zis_status zis_cmd_serve(zis_cli *cli, int argc, char **argv, zis_error *err);
 zis_status zis_cmd_preprocess(zis_cli *cli, int argc, char **argv, zis_error *err);
 zis_status zis_cmd_fetch(zis_cli *cli, int argc, char **argv, zis_error *err);
+zis_status zis_cmd_upscale(zis_cli *cli, int argc, char **argv, zis_error *err);
 zis_status zis_cmd_info(zis_cli *cli, int argc, char **argv, zis_error *err);
 zis_status zis_cmd_models(zis_cli *cli, int argc, char **argv, zis_error *err);
 zis_status zis_cmd_synth(zis_cli *cli, int argc, char **argv, zis_error *err);

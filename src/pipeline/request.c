@@ -44,6 +44,7 @@ bool zis_request_given(const zis_request *r, const zis_field *f)
 
 bool zis_request_matters(const zis_request *r, const zis_field *f)
 {
+    if (f->tasks && !(f->tasks >> r->task & 1)) return false;
     if (f->type == ZIS_FIELD_LORAS) return r->n_loras > 0;
     /* a ControlNet may also follow a masked picture alone */
     bool there = !f->pictures || (f->pictures >> ZIS_PICTURE_CONTROL & 1 && r->control_net);
@@ -239,6 +240,12 @@ zis_status zis_request_set(
     return st;
 }
 
+void zis_request_set_task(zis_request *r, zis_request_task task)
+{
+    r->task = task;
+    r->given |= bit(zis_request_field("task"));
+}
+
 void zis_request_defaults_apply(zis_request *r, const zis_request_defaults *d)
 {
     for (size_t i = 0; i < N_FIELDS; i++) {
@@ -268,6 +275,15 @@ static zis_status check_pictures(const zis_request *r, zis_error *err)
             return zis_fail(err, ZIS_ARG, "the picture of %s, '%.200s', was named but not given",
                             f->name, text_of(r, f));
     }
+    if (r->task == ZIS_TASK_UPSCALE && !r->picture[ZIS_PICTURE_INIT])
+        return zis_fail(err, ZIS_ARG, "upscaling needs a picture (image)");
+    if (r->task == ZIS_TASK_UPSCALE &&
+        (r->picture[ZIS_PICTURE_MASK] || r->picture[ZIS_PICTURE_CONTROL] || r->control_net))
+        return zis_fail(err, ZIS_ARG, "upscaling takes neither a mask nor a ControlNet");
+    if (r->task == ZIS_TASK_UPSCALE && !r->refine && r->batch > 1)
+        return zis_fail(err, ZIS_ARG,
+                        "without refinement all %d pictures would be the same; leave batch at 1",
+                        r->batch);
     if (r->picture[ZIS_PICTURE_MASK] && !r->picture[ZIS_PICTURE_INIT])
         return zis_fail(err, ZIS_ARG, "a mask needs a picture whose part it keeps (image)");
     if (!r->picture[ZIS_PICTURE_CONTROL] && r->preprocess != ZIS_PREPROCESS_NONE)

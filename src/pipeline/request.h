@@ -56,6 +56,13 @@ typedef enum zis_picture_slot {
     ZIS_PICTURE_COUNT
 } zis_picture_slot;
 
+/* What is asked for. */
+typedef enum zis_request_task {
+    ZIS_TASK_GENERATE,
+    ZIS_TASK_UPSCALE, /* picture[INIT], larger (upscale.md) */
+    ZIS_TASK_COUNT
+} zis_request_task;
+
 /* What becomes of the control picture before the ControlNet sees it. */
 typedef enum zis_preprocess_kind {
     ZIS_PREPROCESS_NONE, /* it is a map already */
@@ -101,6 +108,12 @@ typedef struct zis_request {
     char *preprocess_weights;          /* checkpoint for it; NULL: the usual places */
     zis_image *picture[ZIS_PICTURE_COUNT]; /* owned (shared with copies), or NULL */
 
+    int task;       /* zis_request_task */
+    char *upscaler; /* file or preset; NULL: the one that fits the model */
+    double scale;   /* of the picture to be upscaled, where no size is given */
+    int tile;       /* pixels of a side that the upscaler sees at once */
+    int refine;     /* 0: the upscaler's result as it is; 1: drawn over by the model */
+
     zis_request_lora *loras; /* owned; applied in this order */
     int n_loras;
 
@@ -124,6 +137,7 @@ enum {
     ZIS_FIELD_HTTP = 4,     /* may be set by a request over the network */
     ZIS_FIELD_RESULT = 8,   /* part of what --json prints */
     ZIS_FIELD_BENCH = 16,   /* command line of `bench` */
+    ZIS_FIELD_UPSCALE = 32, /* command line of `upscale` */
 };
 
 /* Defaults that follow the model. */
@@ -147,6 +161,7 @@ typedef struct zis_field {
     const char *a1111;       /* its name in an A1111 parameter text, or NULL */
     const char *help;        /* one sentence without its full stop */
     unsigned where;
+    unsigned tasks;    /* bit of each zis_request_task: it matters in these alone; 0: in all */
     unsigned pictures; /* bit of each slot: it matters with one of these alone; 0: always */
 } zis_field;
 
@@ -186,6 +201,8 @@ ZIS_MUST_USE zis_status zis_request_set_text(zis_request *r,
                                              const char *value,
                                              size_t len,
                                              zis_error *err);
+/* Says what is asked for, as if the field had been set. */
+void zis_request_set_task(zis_request *r, zis_request_task task);
 bool zis_request_given(const zis_request *r, const zis_field *f);
 /* Whether the field has a say in this request: strength has none without a picture. */
 bool zis_request_matters(const zis_request *r, const zis_field *f);

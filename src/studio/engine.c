@@ -12,6 +12,7 @@
 #include "pipeline/loras.h"
 #include "pipeline/model.h"
 #include "pipeline/recipe.h"
+#include "studio/upscaling.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #define FEATURES_ROOM 16
 #define ENCODED_ROOM 8
 #define CONTROL_STEPS 9
+#define UPSCALE_STEPS 5 /* upscale.md 5 */
 
 /* A model that is loaded, by the names it was asked for. */
 typedef struct loaded {
@@ -46,6 +48,7 @@ struct zis_engine {
     size_t n_models;
     loaded_control *controls;
     size_t n_controls;
+    zis_upscaling upscaling;
 };
 
 /* One job on its way. */
@@ -53,15 +56,16 @@ typedef struct job {
     zis_engine *e;
     const zis_engine_hooks *hooks;
     zis_engine_result *out;
-    zis_model *model;
+    zis_model *model;           /* NULL: nothing is drawn, only upscaled */
     const zis_control *control; /* or NULL */
+    double upscale_started;
     zis_inputs inputs;
     zis_loras *loras; /* attached for this job alone */
     int picture;
 } job;
 
 static const char *const stage_names[ZIS_ENGINE_STAGE_COUNT] = {
-    "load", "text", "encode", "control", "denoise", "decode", "total",
+    "load", "upscale", "text", "encode", "control", "denoise", "decode", "total",
 };
 
 const char *zis_engine_stage_name(zis_engine_stage stage)
@@ -98,6 +102,7 @@ void zis_engine_destroy(zis_engine **engine)
         zis_control_close(&e->controls[i].control);
     }
     free(e->controls);
+    zis_upscaling_close(&e->upscaling);
     for (size_t i = 0; i < e->n_models; i++) {
         free(e->models[i].key);
         zis_model_close(&e->models[i].model);
@@ -282,7 +287,7 @@ static zis_status settle_model_name(zis_request *r, const zis_model *m, zis_erro
     return zis_request_set(r, zis_request_field("model"), "the model", name, err);
 }
 
-static zis_status hand_over(const job *j, int64_t seed, const zis_draw_result *made, zis_error *err)
+static zis_status hand_over(const job *j, int64_t seed, const zis_image *image, zis_error *err)
 {
     zis_recipe recipe = {0};
     zis_request one = j->out->request; /* borrows its strings */
@@ -292,8 +297,7 @@ static zis_status hand_over(const job *j, int64_t seed, const zis_draw_result *m
     if (!st)
         st = j->hooks->picture(
             j->hooks->arg,
-            &(zis_engine_picture){j->picture, made->image, seed, recipe.parameters, recipe.json},
-            err);
+            &(zis_engine_picture){j->picture, image, seed, recipe.parameters, recipe.json}, err);
     zis_recipe_deinit(&recipe);
     return st;
 }
@@ -309,6 +313,7 @@ static zis_status make_picture(job *j, zis_error *err)
 {
     zis_engine_result *out = j->out;
     zis_draw_result made = {0};
+    if (!j->model) return hand_over(j, out->request.seed, j->inputs.init, err);
     zis_request one = out->request; /* borrows its strings */
     one.seed += j->picture;
     zis_draw_hooks hooks = {.arg = j, .progress = on_progress};
@@ -330,12 +335,12 @@ static zis_status make_picture(job *j, zis_error *err)
     out->seconds[ZIS_ENGINE_DENOISE] +=
         made.seconds[ZIS_STAGE_EMBED] + made.seconds[ZIS_STAGE_DENOISE];
     out->seconds[ZIS_ENGINE_DECODE] += made.seconds[ZIS_STAGE_DECODE];
-    out->scratch_bytes = made.plan.scratch_most;
+    if (out->scratch_bytes < made.plan.scratch_most) out->scratch_bytes = made.plan.scratch_most;
     if (j->picture == 0) {
         warn_of_cut(out, "prompt", made.prompt_tokens);
         warn_of_cut(out, "negative prompt", made.negative_prompt_tokens);
     }
-    st = hand_over(j, one.seed, &made, err);
+    st = hand_over(j, one.seed, made.image, err);
     zis_draw_result_deinit(&made);
     return st;
 }
@@ -368,9 +373,34 @@ static zis_status report_loras(zis_engine_result *out, const zis_loras *loras, z
 static zis_status attach_loras(job *j, zis_error *err)
 {
     const zis_request *r = &j->out->request;
+    if (!j->model) return ZIS_OK;
     zis_status st = zis_loras_attach(&j->loras, j->model->transformer, r->loras, r->n_loras,
                                      j->model->set.folder, err);
     return st ? st : report_loras(j->out, j->loras, err);
+}
+
+static void apply_defaults(const job *j, zis_request *r)
+{
+    /* without a model those of Turbo, for a recipe that is complete */
+    zis_request_defaults defaults = {.width = 1, .height = 1, .steps = 8, .cfg = 1, .shift = 3};
+    if (j->model) defaults = j->model->set.defaults;
+    /* the application's, and the one that the 8-steps ControlNets were tried with */
+    if (j->control && j->model->set.turbo && defaults.steps < CONTROL_STEPS)
+        defaults.steps = CONTROL_STEPS;
+    if (r->task == ZIS_TASK_UPSCALE && (!j->model || j->model->set.turbo))
+        defaults.steps = UPSCALE_STEPS;
+    zis_request_defaults_apply(r, &defaults);
+}
+
+/* The upscaler, and whether the model can draw at the size, before there is work to lose. */
+static zis_status ready_upscaling(const job *j, zis_error *err)
+{
+    const zis_request *r = &j->out->request;
+    zis_draw_plan plan;
+    zis_status st = zis_upscaling_open(&j->e->upscaling, r, err);
+    if (!st && j->model)
+        st = zis_draw_plan_make(j->model, NULL, &j->e->run, r, ZIS_TOKENIZER_MAX, 0, &plan, err);
+    return st;
 }
 
 static zis_status prepare(job *j, const zis_request *request, zis_error *err)
@@ -380,20 +410,18 @@ static zis_status prepare(job *j, const zis_request *request, zis_error *err)
     zis_request *r = &out->request;
     zis_status st = zis_request_copy(r, request, err);
     if (st) return st;
+    bool upscale = r->task == ZIS_TASK_UPSCALE;
     report(j, "load", 0, 1, 0, -1);
-    st = ready_model(j->e, r, &j->model, err);
-    if (!st) st = ready_control(j->e, r, j->model, &j->control, err);
+    if (!upscale || r->refine) st = ready_model(j->e, r, &j->model, err);
+    if (!st && !upscale) st = ready_control(j->e, r, j->model, &j->control, err);
     if (!st) st = ready_run(j->e, math_of(r), err);
     if (st) return st;
-    zis_request_defaults defaults = j->model->set.defaults;
-    /* the application's, and the one that the 8-steps ControlNets were tried with */
-    if (j->control && j->model->set.turbo && defaults.steps < CONTROL_STEPS)
-        defaults.steps = CONTROL_STEPS;
-    zis_request_defaults_apply(r, &defaults);
+    apply_defaults(j, r);
     if (r->seed < 0) r->seed = zis_os_random();
-    st = zis_inputs_settle_size(r, err);
+    st = upscale ? zis_upscaling_settle(r, err) : zis_inputs_settle_size(r, err);
     if (!st) st = zis_request_check(r, err);
-    if (!st) st = settle_model_name(r, j->model, err);
+    if (!st && upscale) st = ready_upscaling(j, err);
+    if (!st && j->model) st = settle_model_name(r, j->model, err);
     if (!st) st = attach_loras(j, err);
     if (st) return st;
     bool bf16 = j->e->run.math == ZIS_DTYPE_BF16;
@@ -401,13 +429,36 @@ static zis_status prepare(job *j, const zis_request *request, zis_error *err)
     out->dtype = bf16 ? "bf16" : "f32";
     out->device = j->e->run.backend->name;
     out->isa = j->e->run.backend->isa(&j->e->run);
-    out->model = zis_mem_strdup(j->model->set.name);
+    out->model = zis_mem_strdup(j->model ? j->model->set.name : r->upscaler);
     if (!out->model) return zis_fail_nomem(err, "the result");
-    if (*r->negative_prompt && r->cfg == 1.0)
+    if (*r->negative_prompt && r->cfg == 1.0 && j->model)
         warn(out, zis_mem_strdup("the negative prompt is not used: guidance is off (cfg is 1)"));
     out->seconds[ZIS_ENGINE_LOAD] = zis_os_now() - start;
     report(j, "load", 1, 1, 1, -1);
     return ZIS_OK;
+}
+
+static void on_upscale(void *arg, int done, int of, double fraction)
+{
+    const job *j = arg;
+    double spent = zis_os_now() - j->upscale_started;
+    bool known = !j->model && fraction > 0; /* how long the refinement takes is not */
+    report(j, "upscale", done, of, fraction, known ? spent * (1 - fraction) / fraction : -1);
+}
+
+/* The picture that is refined: upscaled, cut to size. */
+static zis_status upscale(job *j, zis_error *err)
+{
+    zis_request one = j->out->request; /* borrows its strings */
+    zis_image *large = NULL;
+    j->upscale_started = zis_os_now();
+    zis_status st = zis_upscaling_run(&j->e->upscaling, &one, &j->e->run, on_upscale, j, &large,
+                                      &j->out->scratch_bytes, err);
+    one.picture[ZIS_PICTURE_INIT] = large;
+    if (!st) st = zis_inputs_make(&j->inputs, &one, NULL, NULL, err);
+    zis_image_destroy(&large);
+    j->out->seconds[ZIS_ENGINE_UPSCALE] = zis_os_now() - j->upscale_started;
+    return st;
 }
 
 /* Cuts the pictures to size, and makes the control map. */
@@ -415,6 +466,7 @@ static zis_status prepare_inputs(job *j, zis_error *err)
 {
     double start = zis_os_now();
     const zis_request *r = &j->out->request;
+    if (r->task == ZIS_TASK_UPSCALE) return upscale(j, err);
     zis_status st = zis_inputs_make(&j->inputs, r, j->e->preprocess, &j->e->run, err);
     if (j->inputs.map) j->out->seconds[ZIS_ENGINE_CONTROL] += zis_os_now() - start;
     return st;

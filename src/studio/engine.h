@@ -62,6 +62,7 @@ typedef struct zis_engine_hooks {
 
 typedef enum zis_engine_stage {
     ZIS_ENGINE_LOAD,
+    ZIS_ENGINE_UPSCALE,
     ZIS_ENGINE_TEXT,
     ZIS_ENGINE_ENCODE,
     ZIS_ENGINE_CONTROL,

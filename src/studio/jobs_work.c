@@ -26,8 +26,9 @@ static double guess(const zis_engine_progress *p)
         const char *stage;
         double from, to;
     } parts[] = {
-        {"load", 0, 0.02},      {"text", 0.02, 0.08},   {"encode", 0.08, 0.1},
-        {"control", 0.1, 0.12}, {"denoise", 0.12, 0.9}, {"decode", 0.9, 0.99},
+        {"load", 0, 0.02},     {"upscale", 0.02, 0.06}, {"text", 0.02, 0.08},
+        {"encode", 0.08, 0.1}, {"control", 0.1, 0.12},  {"denoise", 0.12, 0.9},
+        {"decode", 0.9, 0.99},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (strcmp(parts[i].stage, p->stage) != 0) continue;
