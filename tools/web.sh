@@ -3,13 +3,13 @@
 #
 # Chromium and node from Debian (a node that is there already will do), playwright-core, axe-core and biome from
 # npm, by the versions and sums in tests/web/package-lock.json; nothing of it is shipped. Screenshots of every
-# state are left in build-test/web/shots. Ends with the closing line.
+# state are left in build-test/browser/shots. Ends with the closing line.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd -P) || exit 1
 . "$root/tools/build.sh"
 
 build=$root/build-test
-web=$build/web
+web=$build/browser
 lock_build "$build"
 # shellcheck disable=SC2086 # lists of packages
 need_packages "$build/apt.log" $build_packages $test_packages $web_packages

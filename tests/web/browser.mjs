@@ -15,11 +15,11 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const require = createRequire(
-    `${path.resolve(process.env.ZIS_NODE_MODULES ?? `${ROOT}/build-test/web/node_modules`)}/`,
+    `${path.resolve(process.env.ZIS_NODE_MODULES ?? `${ROOT}/build-test/browser/node_modules`)}/`,
 );
 const { chromium } = require("playwright-core");
 const AXE = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const SHOTS = path.resolve(process.env.ZIS_SHOTS ?? `${ROOT}/build-test/web/shots`);
+const SHOTS = path.resolve(process.env.ZIS_SHOTS ?? `${ROOT}/build-test/browser/shots`);
 export const picture = (name) => path.join(ROOT, "docs/gallery", `${name}.png`);
 
 let browser;

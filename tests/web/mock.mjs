@@ -219,7 +219,7 @@ export function serve({ port = 0, web = path.join(HERE, "../../web") } = {}) {
             const left = stages.slice(at).reduce((all, one) => all + one[1], 0) / 1000;
             publish(job, "progress", {
                 stage,
-                step: n,
+                step: Math.max(0, n - 1),
                 of: stage === "denoise" ? steps : 0,
                 fraction: 0,
                 overall: at / stages.length,
@@ -261,7 +261,7 @@ export function serve({ port = 0, web = path.join(HERE, "../../web") } = {}) {
             task: request.task,
             session,
             created: Date.now() / 1000,
-            position: queue.length + (running ? 1 : 0),
+            position: queue.length,
             estimate: 60,
             progress: null,
             request,

@@ -57,6 +57,22 @@ test("first visit: a quiet frame, one sentence, the example as placeholder", asy
     await closePage(page);
 });
 
+test("every module is fetched at once, none only when another asks for it", async () => {
+    const page = await openPage(mock.url);
+    await isReady(page);
+    const { asked, named } = await page.evaluate(() => ({
+        asked: performance
+            .getEntriesByType("resource")
+            .map(({ name }) => new URL(name).pathname.slice(1))
+            .filter((name) => /\.js$/.test(name)),
+        named: [...document.querySelectorAll("link[rel=modulepreload], script[src]")].map((el) =>
+            el.getAttribute(el.tagName === "LINK" ? "href" : "src"),
+        ),
+    }));
+    assert.deepEqual([...new Set(asked)].sort(), named.sort());
+    await closePage(page);
+});
+
 test("the page does not scroll on 1280x800, and is one font", async () => {
     const page = await openPage(mock.url);
     await isReady(page);
@@ -82,7 +98,7 @@ test("loading, queued, without preview, with preview, cancelled", async () => {
     await press(page, "hold-3 three");
     assert.equal(await squares.count(), 3);
     await squares.first().locator(".pick").click();
-    await page.locator(".frame", { hasText: "Waiting, 2 pictures before this one" }).waitFor();
+    await page.locator(".frame", { hasText: "Waiting, 1 picture before this one" }).waitFor();
     await shot(page, "queued");
     await squares.nth(2).locator(".pick").click();
     await squares.nth(2).locator(".stop").click();

@@ -11,7 +11,7 @@ import { h, icon, says } from "./dom.js";
 import { PICTURE_OF } from "./fields.js";
 import { generate } from "./parts/generate.js";
 import { get, set, watch } from "./store.js";
-import { jobWords, queueWords, seconds } from "./words.js";
+import { jobWords, queueWords, seconds, stepNow } from "./words.js";
 
 const WELCOME = {
     generate: "Describe a picture and press Generate. Ctrl+Enter works too.",
@@ -170,9 +170,7 @@ function render(job) {
     else if (state === "done") words.replaceChildren(...doneWords(job));
     else if (state === "cancelled")
         words.replaceChildren(
-            job.wasAt?.stage === "denoise"
-                ? `Cancelled at step ${Math.max(1, job.wasAt.step)} of ${job.wasAt.of}`
-                : "Cancelled",
+            job.wasAt?.stage === "denoise" ? `Cancelled at step ${stepNow(job.wasAt)} of ${job.wasAt.of}` : "Cancelled",
         );
     else if (state === "failed") words.replaceChildren("Failed");
     if (state === "failed") stage.append(trouble(job));

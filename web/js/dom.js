@@ -60,7 +60,8 @@ export function iconButton(name, words, onclick, { key, quiet = true, ...props }
             type: "button",
             class: quiet ? "quiet square" : "plain square",
             "aria-label": words,
-            "aria-keyshortcuts": key ?? null,
+            "aria-keyshortcuts":
+                key?.replace("Ctrl", "Control").replace("\u2190", "ArrowLeft").replace("\u2192", "ArrowRight") ?? null,
             onclick,
             ...props,
         },

@@ -4,7 +4,7 @@
  * "jobs" in the store is a list, newest first, of
  *     { id, tab, state, request, position, progress, preview, image, before, error, wasAt, at }
  * state: sending, waiting (for the server to come back), queued, running, done, failed, cancelled.
- * image: { url, blob, width, height, seed, parameters, recipe, seconds } once done; url is local to the page.
+ * image: { url, thumb, blob, width, height, seed, parameters, recipe, seconds } once done; url and thumb are local.
  * preview: an URL of the latest preview; before: URL of what was enlarged; wasAt: the step at
  * which it was cancelled. "selected" is the id on the canvas; it follows the queue as long as
  * nobody picked another picture.
@@ -161,6 +161,22 @@ function follow(id) {
     if (!shown || (get("following") && !isOpen(shown))) set({ selected: id });
 }
 
+/* What the strip shows: a session may have hundreds, and a picture of 2048x2048 is 16 MB when shown. */
+const THUMB = 144;
+
+async function thumbnail(blob) {
+    const whole = await createImageBitmap(blob);
+    const scale = Math.min(1, THUMB / Math.min(whole.width, whole.height));
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.max(1, Math.min(4 * THUMB, Math.round(whole.width * scale)));
+    canvas.height = Math.max(1, Math.min(4 * THUMB, Math.round(whole.height * scale)));
+    const context = canvas.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(whole, 0, 0, canvas.width, canvas.height);
+    whole.close();
+    return new Promise((resolve) => canvas.toBlob((small) => resolve(URL.createObjectURL(small)), "image/webp", 0.9));
+}
+
 async function finish(job, object) {
     if (find(job.id)?.ending) return; // told by the stream and by an answer
     change(job.id, { ending: true });
@@ -173,11 +189,14 @@ async function finish(job, object) {
             change(job.id, { state: "failed", error: { code: error.code, message: error.message } });
             return;
         }
+        const url = URL.createObjectURL(blob);
+        const thumb = await thumbnail(blob).catch(() => url);
         change(job.id, {
             state: "done",
             image: {
                 ...image,
-                url: URL.createObjectURL(blob),
+                url,
+                thumb,
                 blob,
                 ref: `job:${job.id}/${image.index}`,
                 boot: get("boot"),

@@ -35,12 +35,18 @@ const LETTERS = {
     ArrowRight: () => walk(1),
 };
 
+/* What was typed into a number counts from now on, as if the box had been left. */
+function settle(target) {
+    if (target.matches?.(".number")) target.dispatchEvent(new Event("change"));
+}
+
 export function listenKeys() {
     addEventListener("keydown", (event) => {
         if (document.querySelector("dialog[open]") || event.defaultPrevented || event.isComposing) return;
         const { key } = event;
         if (key === "Enter" && (event.ctrlKey || event.metaKey)) {
             event.preventDefault();
+            settle(event.target);
             generate();
         } else if (
             key === "Enter" &&
@@ -49,6 +55,7 @@ export function listenKeys() {
             !event.target.closest?.("button, a, summary")
         ) {
             event.preventDefault();
+            settle(event.target);
             generate();
         } else if (key === "Escape" && !event.ctrlKey) {
             if (jobs.active()) cancelActive();

@@ -143,7 +143,9 @@ function seedNow(tab) {
 
 function lorasNow(tab) {
     const file = get(`${tab}.lora`);
-    return get(`${tab}.lora_on`) && file ? { loras: [{ name: file.ref, strength: get(`${tab}.lora_strength`) }] } : {};
+    return get(`${tab}.lora_on`) && file?.ref
+        ? { loras: [{ name: file.ref, strength: get(`${tab}.lora_strength`) }] }
+        : {};
 }
 
 /* The request of a tab, without its pictures: those are added when they are uploaded. */

@@ -62,7 +62,7 @@ function update(one, job, chosen) {
     one.pick.tabIndex = chosen ? 0 : -1;
     one.stop.hidden = !open;
     one.stop.setAttribute("aria-label", `Cancel ${job.request?.prompt?.slice(0, 40) ?? ""}`.trim());
-    const url = job.image?.url ?? job.preview;
+    const url = job.image?.thumb ?? job.preview;
     one.img.hidden = !url;
     if (url && one.img.src !== url) one.img.src = url;
     one.ring.style.setProperty("--done", job.progress?.overall ?? 0);

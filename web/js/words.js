@@ -53,13 +53,16 @@ export function deviceName(device) {
         : "";
 }
 
+/* The server tells how many steps are done; people count the one that is being done. */
+export const stepNow = ({ step, of }) => Math.min(step + 1, of);
+
 /* What a job is doing: "Step 3 of 8", "Loading the model", "Refining, step 2 of 5" */
 export function stageWords(progress) {
     if (!progress) return "Starting";
-    const { stage, step, of } = progress;
-    if (stage === "denoise" && of > 0) return `Step ${Math.max(step, 1)} of ${of}`;
+    const { stage, of } = progress;
+    if (stage === "denoise" && of > 0) return `Step ${stepNow(progress)} of ${of}`;
     const words = STAGES[stage] ?? stage;
-    return stage === "refine" && of > 1 ? `${words}, step ${Math.max(step, 1)} of ${of}` : words;
+    return stage === "refine" && of > 1 ? `${words}, step ${stepNow(progress)} of ${of}` : words;
 }
 
 /*

@@ -34,6 +34,8 @@ export async function generate(tab = get("tab")) {
     const request = requestOf(tab);
     const pictures = picturesOf(tab);
     remember(request.prompt);
+    /* on a phone the canvas is above the form */
+    if (matchMedia("(max-width: 839px)").matches) scrollTo({ top: 0 });
     try {
         await jobs.submit(
             tab,
