@@ -357,6 +357,11 @@ bool zis_check_mix(zis_run *run, const zis_mix_args *a)
            element(run, op, "z", &a->y, &a->z) && element(run, op, "m", &a->y, &a->m);
 }
 
+bool zis_check_finite(zis_run *run, const zis_finite_args *a)
+{
+    return element(run, "finite", "x", &a->x, &a->x);
+}
+
 static bool planes_and_pixels(zis_run *run,
                               const char *op,
                               const zis_tensor *y,

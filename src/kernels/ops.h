@@ -10,7 +10,10 @@
  * products are rounded to; sums and all else are float32.
  *
  * Every argument struct lists outputs first. Outputs must not overlap inputs unless said.
- * Threads: as the run. */
+ *
+ * Numeric guard: rms_norm, gate_residual, layer_norm and finite make the run fail (ZIS_NUMERIC)
+ * when a value that they read or the new x is NaN, infinite, or so large that its square is. The
+ * norms have the sum of squares at hand, so blocks are watched at no cost. Threads: as the run. */
 #ifndef ZIS_KERNELS_OPS_H
 #define ZIS_KERNELS_OPS_H
 
@@ -215,6 +218,12 @@ typedef struct zis_mix_args {
     zis_tensor m;
 } zis_mix_args;
 
+/* ---- finite: nothing but the numeric guard, where no norm follows ------------------------------
+ */
+typedef struct zis_finite_args {
+    zis_tensor x;
+} zis_finite_args;
+
 /* ---- planes_to_pixels: y[i, j, c] = x[c, i, j] * mul + add; pixels_to_planes: the inverse order -
  */
 typedef struct zis_planes_args {
@@ -326,6 +335,7 @@ typedef struct zis_pixel_shuffle_args {
     X(affine, zis_affine_args)                                                                     \
     X(guide, zis_guide_args)                                                                       \
     X(mix, zis_mix_args)                                                                           \
+    X(finite, zis_finite_args)                                                                     \
     X(planes_to_pixels, zis_planes_args)                                                           \
     X(pixels_to_planes, zis_planes_args)                                                           \
     X(group_norm, zis_group_norm_args)                                                             \

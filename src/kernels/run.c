@@ -189,6 +189,19 @@ void zis_run_fail(zis_run *run, zis_status code, const char *fmt, ...)
     run->status = zis_fail(&run->error, code, "%s%s%s", where, *where ? ": " : "", text);
 }
 
+void zis_run_fail_numeric(zis_run *run)
+{
+    if (run->math == ZIS_DTYPE_F32)
+        zis_run_fail(run, ZIS_NUMERIC,
+                     "values are no numbers (NaN), infinite or far too large, in f32 arithmetic; "
+                     "the weights are damaged, or a LoRA or ControlNet is too strong");
+    else
+        zis_run_fail(run, ZIS_NUMERIC,
+                     "values are no numbers (NaN), infinite or far too large, in bf16 arithmetic; "
+                     "try --dtype f32, and if that does not help, look at the weights (zis info), "
+                     "and at the strength of a LoRA or ControlNet");
+}
+
 void zis_run_clear(zis_run *run)
 {
     run->status = ZIS_OK;

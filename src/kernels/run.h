@@ -104,6 +104,9 @@ bool zis_run_stopped(zis_run *run);
 ZIS_MUST_USE zis_status zis_run_status(const zis_run *run, zis_error *err);
 /* Fails the run unless it has failed already. */
 void zis_run_fail(zis_run *run, zis_status code, const char *fmt, ...) ZIS_PRINTF(3, 4);
+/* Fails it with ZIS_NUMERIC: values are no numbers, infinite or too large. Says in which
+ * arithmetic, and what to try. */
+void zis_run_fail_numeric(zis_run *run);
 /* Forgets a failure, for the next job. */
 void zis_run_clear(zis_run *run);
 

@@ -134,13 +134,15 @@ typedef struct zis_micro {
     /* y += mul * (a * b), element by element */
     void (*add_product)(float *y, const float *a, const float *b, float mul, int64_t n);
 
-    /* Rows of n: see ops.h. scale may be NULL. */
-    void (*rms_norm)(
+    /* Rows of n: see ops.h. scale may be NULL. Each returns its sum of squares, of x, of o, of the
+     * distances from the mean: it is not finite when one of the values was not. */
+    float (*rms_norm)(
         float *y, const float *x, const float *w, const float *scale, float eps, int64_t n);
-    void (*gate_residual)(
+    float (*gate_residual)(
         float *x, const float *o, const float *w, const float *gate, float eps, int64_t n);
-    void (*layer_norm)(
+    float (*layer_norm)(
         float *y, const float *x, const float *scale, const float *bias, float eps, int64_t n);
+    float (*sum_squares)(const float *x, int64_t n);
     /* One row of heads: x[h * dim ..]; cos, sin of dim / 2; pairs or halves. */
     void (*norm_rope)(float *x,
                       const float *w,

@@ -146,10 +146,15 @@ ALWAYS float sum_squares(const float *x, int64_t n)
     return sum_f((s[0] + s[1]) + (s[2] + s[3]));
 }
 
-static void rms_norm(
+static float sum_squares_row(const float *x, int64_t n)
+{
+    return sum_squares(x, n);
+}
+
+static float rms_norm(
     float *y, const float *x, const float *w, const float *scale, float eps, int64_t n)
 {
-    float r = 1.0f / sqrtf(sum_squares(x, n) / (float)n + eps);
+    float sum = sum_squares(x, n), r = 1.0f / sqrtf(sum / (float)n + eps);
     int64_t i = 0;
     if (scale) {
         for (; i + VL <= n; i += VL) store(y + i, load(x + i) * r * load(w + i) * load(scale + i));
@@ -158,12 +163,13 @@ static void rms_norm(
         for (; i + VL <= n; i += VL) store(y + i, load(x + i) * r * load(w + i));
         for (; i < n; i++) y[i] = x[i] * r * w[i];
     }
+    return sum;
 }
 
-static void gate_residual(
+static float gate_residual(
     float *x, const float *o, const float *w, const float *gate, float eps, int64_t n)
 {
-    float r = 1.0f / sqrtf(sum_squares(o, n) / (float)n + eps);
+    float sum = sum_squares(o, n), r = 1.0f / sqrtf(sum / (float)n + eps);
     int64_t i = 0;
     if (gate) {
         for (; i + VL <= n; i += VL)
@@ -173,9 +179,10 @@ static void gate_residual(
         for (; i + VL <= n; i += VL) store(x + i, load(x + i) + load(o + i) * r * load(w + i));
         for (; i < n; i++) x[i] += o[i] * r * w[i];
     }
+    return sum;
 }
 
-static void layer_norm(
+static float layer_norm(
     float *y, const float *x, const float *scale, const float *bias, float eps, int64_t n)
 {
     vf s = {0}, q = {0};
@@ -191,7 +198,7 @@ static void layer_norm(
         vf d = load_part(x + i, n - i, mean) - mean;
         q += d * d;
     }
-    float r = 1.0f / sqrtf(sum_f(q) / (float)n + eps);
+    float sum = sum_f(q), r = 1.0f / sqrtf(sum / (float)n + eps);
     for (i = 0; i + VL <= n; i += VL) {
         vf v = (load(x + i) - mean) * r;
         if (scale) v *= load(scale + i);
@@ -199,6 +206,7 @@ static void layer_norm(
     }
     for (; i < n; i++)
         y[i] = (x[i] - mean) * r * (scale ? scale[i] : 1.0f) + (bias ? bias[i] : 0.0f);
+    return sum;
 }
 
 static void norm_rope(float *x,
@@ -368,7 +376,7 @@ static void moments(double *sum, double *sq, const float *x, int64_t rows, int64
     .silu = silu, .gelu = gelu, .relu = relu, .add = add_rows, .max = max_rows, .mix = mix,        \
     .silu_mul = silu_mul, .add_scalar_rows = add_scalar_rows, .add_scaled = add_scaled,            \
     .sum_rows = sum_rows, .add_product = add_product, .turn = turn, .rms_norm = rms_norm,          \
-    .gate_residual = gate_residual, .layer_norm = layer_norm, .norm_rope = norm_rope,              \
-    .lane_max = lane_max, .lane_exp = lane_exp, .lane_exp_bf16 = lane_exp_bf16,                    \
-    .lane_scale = lane_scale, .exp = exp_rows, .norm_apply = norm_apply, .moments = moments,       \
-    .finish = finish, .winograd = WINOGRAD_TABLE
+    .sum_squares = sum_squares_row, .gate_residual = gate_residual, .layer_norm = layer_norm,      \
+    .norm_rope = norm_rope, .lane_max = lane_max, .lane_exp = lane_exp,                            \
+    .lane_exp_bf16 = lane_exp_bf16, .lane_scale = lane_scale, .exp = exp_rows,                     \
+    .norm_apply = norm_apply, .moments = moments, .finish = finish, .winograd = WINOGRAD_TABLE

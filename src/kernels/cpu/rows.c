@@ -33,12 +33,25 @@ static float *row(const zis_tensor *t, int64_t i)
     return (float *)t->data + i * t->stride;
 }
 
-/* Each operation's job is its arguments and the micro-kernels. */
+/* Each operation's job is its arguments and the micro-kernels; `bad` where it looks for values that
+ * are no numbers. */
 #define JOB(args)                                                                                  \
     struct {                                                                                       \
         const zis_micro *m;                                                                        \
         const args *a;                                                                             \
+        atomic_bool *bad;                                                                          \
     }
+
+/* The sum that a row's norm needs anyway tells whether the row is sound (ops.h). */
+static void judge(atomic_bool *bad, float sum)
+{
+    if (!isfinite(sum)) atomic_store_explicit(bad, true, memory_order_relaxed);
+}
+
+static void settle(zis_run *run, atomic_bool *bad)
+{
+    if (atomic_load_explicit(bad, memory_order_relaxed)) zis_run_fail_numeric(run);
+}
 
 typedef JOB(zis_rms_norm_args) rms_norm_job;
 
@@ -47,14 +60,16 @@ static void rms_norm_rows(const void *arg, int64_t from, int64_t to)
     const rms_norm_job *j = arg;
     const zis_rms_norm_args *a = j->a;
     for (int64_t i = from; i < to; i++)
-        j->m->rms_norm(row(&a->y, i), row(&a->x, i), a->w, a->scale, a->eps,
-                       zis_tensor_cols(&a->x));
+        judge(j->bad, j->m->rms_norm(row(&a->y, i), row(&a->x, i), a->w, a->scale, a->eps,
+                                     zis_tensor_cols(&a->x)));
 }
 
 void zis_cpu_rms_norm(zis_run *run, const zis_rms_norm_args *a)
 {
-    rms_norm_job j = {zis_cpu_micro(run), a};
+    atomic_bool bad = false;
+    rms_norm_job j = {zis_cpu_micro(run), a, &bad};
     over_rows(run, zis_tensor_rows(&a->x), zis_tensor_cols(&a->x), rms_norm_rows, &j);
+    settle(run, &bad);
 }
 
 typedef JOB(zis_gate_residual_args) gate_residual_job;
@@ -65,16 +80,21 @@ static void gate_residual_rows(const void *arg, int64_t from, int64_t to)
     const zis_gate_residual_args *a = j->a;
     int64_t n = zis_tensor_cols(&a->x);
     for (int64_t i = from; i < to; i++) {
-        j->m->gate_residual(row(&a->x, i), row(&a->o, i), a->w, a->gate, a->eps, n);
-        if (a->y.data)
-            j->m->rms_norm(row(&a->y, i), row(&a->x, i), a->next_w, a->next_scale, a->eps, n);
+        float *x = row(&a->x, i);
+        float sum = j->m->gate_residual(x, row(&a->o, i), a->w, a->gate, a->eps, n);
+        /* o may be sound, and its weights not */
+        sum += a->y.data ? j->m->rms_norm(row(&a->y, i), x, a->next_w, a->next_scale, a->eps, n)
+                         : j->m->sum_squares(x, n);
+        judge(j->bad, sum);
     }
 }
 
 void zis_cpu_gate_residual(zis_run *run, const zis_gate_residual_args *a)
 {
-    gate_residual_job j = {zis_cpu_micro(run), a};
+    atomic_bool bad = false;
+    gate_residual_job j = {zis_cpu_micro(run), a, &bad};
     over_rows(run, zis_tensor_rows(&a->x), zis_tensor_cols(&a->x), gate_residual_rows, &j);
+    settle(run, &bad);
 }
 
 typedef JOB(zis_layer_norm_args) layer_norm_job;
@@ -84,14 +104,33 @@ static void layer_norm_rows(const void *arg, int64_t from, int64_t to)
     const layer_norm_job *j = arg;
     const zis_layer_norm_args *a = j->a;
     for (int64_t i = from; i < to; i++)
-        j->m->layer_norm(row(&a->y, i), row(&a->x, i), a->scale, a->bias, a->eps,
-                         zis_tensor_cols(&a->x));
+        judge(j->bad, j->m->layer_norm(row(&a->y, i), row(&a->x, i), a->scale, a->bias, a->eps,
+                                       zis_tensor_cols(&a->x)));
 }
 
 void zis_cpu_layer_norm(zis_run *run, const zis_layer_norm_args *a)
 {
-    layer_norm_job j = {zis_cpu_micro(run), a};
+    atomic_bool bad = false;
+    layer_norm_job j = {zis_cpu_micro(run), a, &bad};
     over_rows(run, zis_tensor_rows(&a->x), zis_tensor_cols(&a->x), layer_norm_rows, &j);
+    settle(run, &bad);
+}
+
+typedef JOB(zis_finite_args) finite_job;
+
+static void finite_rows(const void *arg, int64_t from, int64_t to)
+{
+    const finite_job *j = arg;
+    for (int64_t i = from; i < to; i++)
+        judge(j->bad, j->m->sum_squares(row(&j->a->x, i), zis_tensor_cols(&j->a->x)));
+}
+
+void zis_cpu_finite(zis_run *run, const zis_finite_args *a)
+{
+    atomic_bool bad = false;
+    finite_job j = {zis_cpu_micro(run), a, &bad};
+    over_rows(run, zis_tensor_rows(&a->x), zis_tensor_cols(&a->x), finite_rows, &j);
+    settle(run, &bad);
 }
 
 typedef JOB(zis_qk_norm_rope_args) qk_norm_rope_job;
@@ -111,7 +150,7 @@ static void qk_norm_rope_rows(const void *arg, int64_t from, int64_t to)
 
 void zis_cpu_qk_norm_rope(zis_run *run, const zis_qk_norm_rope_args *a)
 {
-    qk_norm_rope_job j = {zis_cpu_micro(run), a};
+    qk_norm_rope_job j = {zis_cpu_micro(run), a, NULL};
     over_rows(run, zis_tensor_rows(&a->qkv), zis_tensor_cols(&a->qkv), qk_norm_rope_rows, &j);
 }
 
@@ -131,7 +170,7 @@ static void embed_rows_rows(const void *arg, int64_t from, int64_t to)
 
 void zis_cpu_embed_rows(zis_run *run, const zis_embed_rows_args *a)
 {
-    embed_rows_job j = {zis_cpu_micro(run), a};
+    embed_rows_job j = {zis_cpu_micro(run), a, NULL};
     over_rows(run, zis_tensor_rows(&a->y), zis_tensor_cols(&a->y), embed_rows_rows, &j);
 }
 
@@ -169,7 +208,7 @@ static void unary_rows(const void *arg, int64_t from, int64_t to)
 
 void zis_cpu_unary(zis_run *run, const zis_unary_args *a)
 {
-    unary_job j = {zis_cpu_micro(run), a};
+    unary_job j = {zis_cpu_micro(run), a, NULL};
     over_rows(run, zis_tensor_rows(&a->x), zis_tensor_cols(&a->x), unary_rows, &j);
 }
 

@@ -1,7 +1,15 @@
 /* norm.c - normalisations over rows and over groups of channels. */
 #include "kernels/ref/ref.h"
 
+#include <float.h>
 #include <math.h>
+
+/* The guard of ops.h: as on a device that sums squares in float32. */
+static void judge(zis_run *run, const float *x, int64_t n)
+{
+    double sum = zis_ref_dot(x, x, n);
+    if (!(sum <= (double)FLT_MAX)) zis_run_fail_numeric(run);
+}
 
 /* 1 / sqrt(mean(x^2) + eps) */
 static double rms_scale(const float *x, int64_t n, float eps)
@@ -22,8 +30,10 @@ static void rms_row(
 void zis_ref_rms_norm(zis_run *run, const zis_rms_norm_args *a)
 {
     if (run->dry) return;
-    for (int64_t i = 0; i < a->x.dim[0]; i++)
+    for (int64_t i = 0; i < a->x.dim[0]; i++) {
+        judge(run, zis_ref_row(&a->x, i), a->x.dim[1]);
         rms_row(zis_ref_row(&a->y, i), zis_ref_row(&a->x, i), a->x.dim[1], a->w, a->scale, a->eps);
+    }
 }
 
 void zis_ref_gate_residual(zis_run *run, const zis_gate_residual_args *a)
@@ -34,10 +44,12 @@ void zis_ref_gate_residual(zis_run *run, const zis_gate_residual_args *a)
         float *x = zis_ref_row(&a->x, i);
         const float *o = zis_ref_row(&a->o, i);
         double r = rms_scale(o, n, a->eps);
+        judge(run, o, n);
         for (int64_t c = 0; c < n; c++) {
             double v = (double)o[c] * r * (double)a->w[c];
             x[c] = (float)((double)x[c] + (a->gate ? v * (double)a->gate[c] : v));
         }
+        judge(run, x, n);
         if (a->y.data) rms_row(zis_ref_row(&a->y, i), x, n, a->next_w, a->next_scale, a->eps);
     }
 }
@@ -50,6 +62,7 @@ void zis_ref_layer_norm(zis_run *run, const zis_layer_norm_args *a)
         const float *x = zis_ref_row(&a->x, i);
         float *y = zis_ref_row(&a->y, i);
         double mean = 0, var = 0;
+        judge(run, x, n);
         for (int64_t c = 0; c < n; c++) mean += (double)x[c];
         mean /= (double)n;
         for (int64_t c = 0; c < n; c++) var += ((double)x[c] - mean) * ((double)x[c] - mean);
@@ -60,6 +73,13 @@ void zis_ref_layer_norm(zis_run *run, const zis_layer_norm_args *a)
             y[c] = (float)(a->bias ? v + (double)a->bias[c] : v);
         }
     }
+}
+
+void zis_ref_finite(zis_run *run, const zis_finite_args *a)
+{
+    if (run->dry) return;
+    for (int64_t i = 0; i < zis_tensor_rows(&a->x); i++)
+        judge(run, zis_ref_row(&a->x, i), zis_tensor_cols(&a->x));
 }
 
 void zis_ref_group_norm(zis_run *run, const zis_group_norm_args *a)

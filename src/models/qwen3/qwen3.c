@@ -185,7 +185,7 @@ zis_status zis_qwen3_encode(const zis_qwen3 *m,
                             zis_error *err)
 {
     zis_rope_table angles;
-    char name[32];
+    char name[32], where[64];
     zis_status st = check_input(m, ids, n, &hidden, err);
     if (st) return st;
     zis_arena_mark mark = zis_arena_save(&run->scratch);
@@ -195,10 +195,12 @@ zis_status zis_qwen3_encode(const zis_qwen3 *m,
     zis_tensor device_ids = zis_run_alloc_1d(run, ZIS_DTYPE_I32, n);
     zis_run_upload(run, &device_ids, ids);
     zis_embed_rows(run, &(zis_embed_rows_args){.y = hidden, .table = &m->embed, .ids = device_ids});
-    run->where = name;
+    run->where = where;
     for (int i = 0; i < m->n_layers && !zis_run_stopped(run); i++) {
         snprintf(name, sizeof name, "layers.%d", i);
+        snprintf(where, sizeof where, "the text encoder, %s", name);
         forward_layer(run, m, &m->layers[i], &angles, hidden, h);
+        zis_finite(run, &(zis_finite_args){hidden});
         if (watch && !run->dry) watch(watch_arg, run, name, &hidden);
     }
     run->where = NULL;

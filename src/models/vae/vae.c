@@ -63,6 +63,7 @@ static zis_status walk(const zis_vae *m,
     if (!run->status) {
         through(&maps, m, in);
         zis_pixels_to_planes(run, &(zis_planes_args){.y = out, .x = maps.x, .mul = 1});
+        zis_finite(run, &(zis_finite_args){out});
     }
     run->where = NULL;
     zis_arena_restore(&run->scratch, mark);

@@ -19,6 +19,14 @@ static modulation modulation_of(const zis_zimage_course *at, int64_t block)
     return (modulation){row, row + d, row + 2 * d, row + 3 * d};
 }
 
+#define NAME_ROOM 64
+
+/* "layers.3", "the transformer, layers.3" */
+static void put_name(char *name, const char *who, const zis_zimage_course *at, int64_t block)
+{
+    snprintf(name, NAME_ROOM, "%s%s%s.%d", who, *who ? ", " : "", at->list, (int)block);
+}
+
 /* Two buffers of x's shape, which all blocks of a list share. */
 typedef struct room {
     zis_tensor u; /* normed input of the next product */
@@ -100,8 +108,8 @@ static void advance(zis_run *run,
     const zis_zimage_block *b = &chain->blocks[chain->done];
     zis_resident *main = run->resident;
     const char *where = run->where;
-    char name[40];
-    snprintf(name, sizeof name, "%s.%d", chain->at.list, (int)chain->done);
+    char name[NAME_ROOM];
+    put_name(name, chain->at.who, &chain->at, chain->done);
     run->where = name;
     run->resident = chain->resident;
     norm_first(run, &chain->at, b, chain->done, chain->c, r);
@@ -116,8 +124,14 @@ static void add_hint(zis_run *run, const zis_zimage_chain *chain, zis_tensor x, 
     const zis_control_proj *after = &chain->after[chain->done];
     zis_linear(run, &(zis_linear_args){
                         .y = r->o, .x = chain->c, .w = {&after->w}, .n_w = 1, .bias = after->b});
+    char name[NAME_ROOM];
+    const char *where = run->where;
+    snprintf(name, sizeof name, "%s, %s.%d, its hint", chain->at.who, chain->at.list,
+             (int)chain->done);
+    run->where = name;
+    zis_finite(run, &(zis_finite_args){r->o});
+    run->where = where;
     if (chain->at.watch && !run->dry) {
-        char name[40];
         snprintf(name, sizeof name, "hint.%d", (int)chain->done);
         chain->at.watch(chain->at.watch_arg, run, name, &r->o);
     }
@@ -134,14 +148,15 @@ void zis_zimage_run_blocks(zis_run *run,
                            zis_tensor x,
                            zis_zimage_chain *chain)
 {
-    char name[40];
+    char name[NAME_ROOM], where[NAME_ROOM];
     zis_arena_mark mark = zis_arena_save(&run->scratch);
     const room r = {zis_run_alloc_2d(run, ZIS_DTYPE_F32, x.dim[0], x.dim[1]),
                     zis_run_alloc_2d(run, ZIS_DTYPE_F32, x.dim[0], x.dim[1])};
     bool normed = false;
-    run->where = name;
+    run->where = where;
     for (int64_t i = 0; i < n && !zis_run_stopped(run); i++) {
-        snprintf(name, sizeof name, "%s.%d", at->list, (int)i);
+        put_name(name, "", at, i);
+        put_name(where, at->who, at, i);
         bool hint = hint_follows(chain, i);
         if (!normed) norm_first(run, at, &blocks[i], i, x, &r);
         normed = !hint && i + 1 < n;

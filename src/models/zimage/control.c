@@ -18,12 +18,20 @@
 
 /* ---- recognition --------------------------------------------------------------------------- */
 
+/* One more than the largest block that any tensor names, so that a hole is found when it is bound.
+ */
 static int64_t count_layers(const zis_weights *w)
 {
-    char name[64];
+    static const char list[] = "control_layers.";
     int64_t n = 0;
-    do snprintf(name, sizeof name, "control_layers.%d.attention.to_q.weight", (int)n);
-    while (zis_weights_find(w, name) && ++n < MAX_LAYERS);
+    for (size_t i = 0; i < zis_weights_count(w); i++) {
+        const char *name = zis_weights_at(w, i)->name;
+        if (strncmp(name, list, sizeof list - 1) != 0) continue;
+        int64_t k = 0;
+        for (name += sizeof list - 1; *name >= '0' && *name <= '9' && k < MAX_LAYERS; name++)
+            k = 10 * k + (*name - '0');
+        if (*name == '.' && k < MAX_LAYERS && k >= n) n = k + 1;
+    }
     return n;
 }
 

@@ -84,6 +84,7 @@ static zis_zimage_course course_of(const zis_control_hints *h,
 {
     return (zis_zimage_course){
         .config = main->config,
+        .who = "the ControlNet",
         .list = layers ? "control_layers" : "control_noise_refiner",
         .modulation = h->blocks,
         .steps = h->steps,

@@ -1,6 +1,8 @@
 /* forward.c - captions, sizes and steps of the transformer (z-image.md 4). */
 #include "models/zimage/zimage_impl.h"
 
+#define WHO "the transformer"
+
 static int64_t round_rows(int64_t n)
 {
     return (n + ZIS_ZIMAGE_ROWS_MULTIPLE - 1) / ZIS_ZIMAGE_ROWS_MULTIPLE * ZIS_ZIMAGE_ROWS_MULTIPLE;
@@ -64,7 +66,7 @@ zis_status zis_zimage_prompt_make(const zis_zimage *m,
                            err);
     if (st) goto out;
     embed_caption(m, run, features, cap);
-    zis_zimage_course at = {.config = c, .list = "context_refiner"};
+    zis_zimage_course at = {.config = c, .who = WHO, .list = "context_refiner"};
     zis_zimage_run_blocks(run, &at, m->context_refiner, c->refiner_layers, &angles, cap, NULL);
     if (watch && !run->dry && !run->status) watch(watch_arg, run, "context_refiner", &cap);
     st = zis_run_status(run, err);
@@ -161,6 +163,7 @@ static void final_layer(const zis_zimage *m,
 {
     zis_arena_mark mark = zis_arena_save(&run->scratch);
     zis_tensor patches = zis_run_alloc_2d(run, ZIS_DTYPE_F32, x.dim[0], m->final_linear.t.dim[0]);
+    run->where = WHO ", final layer";
     zis_layer_norm(
         run, &(zis_layer_norm_args){.y = x, .x = x, .scale = scale, .eps = ZIS_ZIMAGE_FINAL_EPS});
     zis_linear(run, &(zis_linear_args){.y = patches,
@@ -172,6 +175,8 @@ static void final_layer(const zis_zimage *m,
     zis_unpatchify(run,
                    &(zis_unpatchify_args){
                        .x = velocity, .y = patches, .patch = (int)m->config.patch, .mul = sign});
+    zis_finite(run, &(zis_finite_args){velocity});
+    run->where = NULL;
     zis_arena_restore(&run->scratch, mark);
 }
 
@@ -210,6 +215,7 @@ zis_status zis_zimage_refine(const zis_zimage *m,
     zis_rope_table angles = {zis_tensor_row_slice(&size->cos, 0, size->rows),
                              zis_tensor_row_slice(&size->sin, 0, size->rows)};
     zis_zimage_course at = {.config = &m->config,
+                            .who = WHO,
                             .list = "noise_refiner",
                             .modulation = times->blocks,
                             .steps = times->n,
@@ -255,6 +261,7 @@ static zis_zimage_course joint_course(const zis_zimage *m,
 {
     return (zis_zimage_course){
         .config = &m->config,
+        .who = WHO,
         .list = "layers",
         .modulation = times->blocks,
         .steps = times->n,

@@ -97,6 +97,7 @@ void zis_zimage_modulate(
 /* Where a list of blocks is: which part of the modulation, and who watches. */
 typedef struct zis_zimage_course {
     const zis_zimage_config *config;
+    const char *who;         /* "the transformer", for messages */
     const char *list;        /* "layers" */
     zis_tensor modulation;   /* [blocks * steps, 4 D], or no data: not modulated */
     int64_t steps, step;     /* all, and this one */

@@ -791,6 +791,63 @@ static void test_small(bench *b)
     done(b);
 }
 
+/* Both devices fail with ZIS_NUMERIC, say what to try, and go on afterwards. */
+static void expect_numeric(bench *b, const char *what)
+{
+    zis_run *runs[] = {&b->cpu, &b->ref};
+    for (int i = 0; i < 2; i++) {
+        zis_error err = {0};
+        if (zis_run_status(runs[i], &err) != ZIS_NUMERIC)
+            fail_msg("%s on %s: a value that is no number went unseen", what, i ? "ref" : b->isa);
+        assert_non_null(strstr(err.text, b->math == ZIS_DTYPE_F32 ? "f32" : "bf16"));
+        assert_true(b->math == ZIS_DTYPE_F32 || strstr(err.text, "--dtype f32"));
+        zis_run_clear(runs[i]);
+    }
+}
+
+#define BOTH(b, slot, args)                                                                        \
+    do {                                                                                           \
+        zis_##slot(&(b)->cpu, args);                                                               \
+        zis_##slot(&(b)->ref, args);                                                               \
+    } while (0)
+
+/* One bad value, anywhere: in the first row and the last, in a full vector and in the rest. */
+static void test_guard(bench *b)
+{
+    static const float bad[] = {NAN, INFINITY, -INFINITY, 3e30f};
+    static const int64_t at[][2] = {{0, 0}, {0, 36}, {18, 20}, {18, 36}};
+    enum { M = 19, N = 37 };
+    for (int i = 0; i < 16; i++) {
+        zis_tensor x = matrix(b, M, N, 2, true), o = matrix(b, M, N, 2, true);
+        zis_tensor y = matrix(b, M, N, 1, false), none = {0};
+        float *w = vector(b, N, 1), *spoilt = vector(b, N, 1);
+        float *v = (float *)x.data + at[i / 4][0] * x.stride + at[i / 4][1], sound = *v;
+        BOTH(b, finite, &(zis_finite_args){x});
+        assert_int_equal(b->cpu.status, ZIS_OK);
+        assert_int_equal(b->ref.status, ZIS_OK);
+        *v = bad[i % 4];
+        BOTH(b, finite, &(zis_finite_args){x});
+        expect_numeric(b, "finite");
+        BOTH(b, rms_norm, &((zis_rms_norm_args){.y = y, .x = x, .w = w, .eps = 1e-5f}));
+        expect_numeric(b, "rms_norm");
+        BOTH(b, layer_norm, &((zis_layer_norm_args){.y = y, .x = x, .eps = 1e-5f}));
+        expect_numeric(b, "layer_norm");
+        /* what comes out of a product, with and without a norm behind it */
+        zis_gate_residual_args g = {
+            .x = o, .y = i % 2 ? y : none, .o = x, .w = w, .next_w = w, .eps = 1e-5f};
+        BOTH(b, gate_residual, &g);
+        expect_numeric(b, "gate_residual");
+        /* the weights of the norm itself */
+        *v = sound;
+        spoilt[at[i / 4][1]] = bad[i % 4];
+        g.x = matrix(b, M, N, 2, true);
+        g.w = spoilt;
+        BOTH(b, gate_residual, &g);
+        expect_numeric(b, "gate_residual by its weights");
+        done(b);
+    }
+}
+
 typedef struct named {
     const char *name;
     void (*test)(bench *b);
@@ -810,6 +867,7 @@ static const named tests[] = {
     {"deltas", test_deltas},
     {"conv_ends", test_conv_ends},
     {"pixel_shuffle", test_pixel_shuffle},
+    {"guard", test_guard},
 };
 
 static void run_all(void **state)
