@@ -68,8 +68,9 @@ static void widen_row(const zis_weight *w, int64_t n, bool round, float *out)
 static double low_rank(const job *j, int i, int64_t m, int64_t n)
 {
     const zis_weight *w = j->a->w[i];
-    const float *t = j->low[i] + m * j->rank[i];
     double s = 0;
+    if (!j->rank[i]) return 0;
+    const float *t = j->low[i] + m * j->rank[i];
     for (int d = 0; d < w->deltas; d++) {
         const zis_tensor *b = &w->delta[d].b;
         if (w->delta[d].kind != ZIS_DELTA_LOW_RANK) continue;

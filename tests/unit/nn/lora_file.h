@@ -62,7 +62,7 @@ static size_t encode(const lora_tensor *t, unsigned char *out)
     for (int64_t i = 0; i < t->n; i++) {
         float v = (float)t->value[i];
         uint16_t h = t->dtype == ZIS_DTYPE_BF16 ? zis_f32_to_bf16(v) : zis_f32_to_f16(v);
-        int64_t l = (int64_t)t->value[i];
+        int64_t l = t->dtype == ZIS_DTYPE_I64 ? (int64_t)t->value[i] : 0;
         unsigned char *to = out + (size_t)i * size;
         if (t->dtype == ZIS_DTYPE_F32)
             memcpy(to, &v, 4);
