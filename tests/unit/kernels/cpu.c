@@ -576,6 +576,7 @@ static const named tests[] = {
     {"small", test_small},         {"conv_kinds", test_conv_kinds},
     {"window", test_window},       {"linear_columns", test_linear_columns},
     {"conv_ends", test_conv_ends}, {"pixel_shuffle", test_pixel_shuffle},
+    {"guard", test_guard},
 };
 
 int main(void)
