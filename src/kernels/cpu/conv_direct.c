@@ -33,9 +33,7 @@ static void weight_task(void *arg, int index, int thread)
     for (int l = 0; l < lanes; l++) {
         m->to_f32(stored, (const char *)w->data + (size_t)((n0 + l) * j->taps) * bytes, w->dtype,
                   j->taps);
-        float *to = rows + l * j->taps;
-        for (int64_t t = 0; t < kk; t++)
-            for (int64_t c = 0; c < v->c; c++) to[t * v->c + c] = stored[c * kk + t];
+        m->turn(rows + l * j->taps, v->c, stored, kk, v->c, kk);
     }
     void *to = j->w.data + (size_t)index * j->w.panel_bytes;
     if (j->math == ZIS_CPU_BF16) {

@@ -75,8 +75,11 @@ static void run_layer(zis_run *run, const zis_dpt_attention *l, zis_tensor t)
     zis_arena_mark mark = zis_arena_save(&run->scratch);
     int64_t n = t.dim[0];
     zis_tensor u = zis_run_alloc_2d(run, ZIS_DTYPE_F32, n, D);
-    zis_tensor wide = zis_run_alloc_2d(run, ZIS_DTYPE_F32, n, 4 * D);
-    zis_tensor qkv = zis_tensor_col_slice(&wide, 0, 3 * D); /* one after the other, they share it */
+    /* one after the other, they share it; rows that were a multiple of a page apart would fall into
+     * the same cache sets */
+    zis_tensor room = zis_run_alloc_2d(run, ZIS_DTYPE_F32, n, 4 * D + 16);
+    zis_tensor wide = zis_tensor_col_slice(&room, 0, 4 * D);
+    zis_tensor qkv = zis_tensor_col_slice(&room, 0, 3 * D);
     norm(run, &l->norm1, t, u);
     linear(run, &l->qkv.w, l->qkv.b, u, qkv, ZIS_EPILOGUE_NONE, false);
     zis_attention(run, &(zis_attention_args){.o = u,
