@@ -312,6 +312,7 @@ zis_status zis_os_list(char ***names, size_t *n, const char *path, zis_error *er
     DIR *d = opendir(path);
     if (!d) {
         int e = errno;
+        if (e == ENOMEM) return zis_fail_nomem(err, path);
         return zis_fail(err, e == ENOENT || e == ENOTDIR ? ZIS_NOT_FOUND : ZIS_IO,
                         "cannot list '%s': %s", path, strerror(e));
     }

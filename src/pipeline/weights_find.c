@@ -91,8 +91,10 @@ static zis_status find(finder *f, zis_error *err)
     f->other = zis_mem_printf("%.*s.safetensors", (int)(dot ? dot - q->file : 0), q->file);
     if (!f->other) return zis_fail_nomem(err, q->what);
     zis_status st = try_embedded(f) ? ZIS_OK : try_cache(f, err);
-    if (st || f->found) return st;
+    if (st) return st;
+    /* what was found then may not be the first in order */
     if (f->nomem || f->looked.failed) return zis_fail_nomem(err, q->what);
+    if (f->found) return ZIS_OK;
     return zis_fail(err, ZIS_NOT_FOUND,
                     "%s needs %s of %s, which is not here; `zis fetch %s` gets it, or name a file "
                     "with %s; looked in %s",
