@@ -6,7 +6,7 @@
  * that is served instead of the page in the program, while working on it.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
@@ -20,6 +20,7 @@ const require = createRequire(
 const { chromium } = require("playwright-core");
 const AXE = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const SHOTS = path.resolve(process.env.ZIS_SHOTS ?? `${ROOT}/build-test/browser/shots`);
+const zis = process.env.ZIS ?? `${ROOT}/build-test/zis`;
 export const picture = (name) => path.join(ROOT, "docs/gallery", `${name}.png`);
 
 let browser;
@@ -112,6 +113,12 @@ export async function isAccessible(page, where, { rules = {} } = {}) {
     assert.deepEqual(found, [], `axe-core, ${where}`);
 }
 
+/* The same picture by the command line, to know how fast this machine is just now. */
+export function drawByCommand(prompt) {
+    const { status, stderr } = spawnSync(zis, ["generate", prompt, "-o", "-"], { stdio: ["ignore", "ignore", "pipe"] });
+    assert.equal(status, 0, String(stderr));
+}
+
 /* The real server on a port of its own. stop() ends it as a service manager would, start() brings it back there. */
 export async function serve(port = 0) {
     const state = fs.mkdtempSync(path.join(os.tmpdir(), "zis-web-"));
@@ -119,13 +126,9 @@ export async function serve(port = 0) {
     const server = { url: "", port };
     server.start = () =>
         new Promise((resolve, reject) => {
-            server.child = spawn(
-                process.env.ZIS ?? `${ROOT}/build-test/zis`,
-                ["serve", "--port", String(server.port), "--data", state, ...web],
-                {
-                    stdio: ["ignore", "pipe", "pipe"],
-                },
-            );
+            server.child = spawn(zis, ["serve", "--port", String(server.port), "--data", state, ...web], {
+                stdio: ["ignore", "pipe", "pipe"],
+            });
             let said = "";
             const hear = (chunk) => {
                 said += chunk;

@@ -116,7 +116,10 @@ function start() {
         onHello: async (hello, isNewServer) => {
             if (!get("defaults") || isNewServer) await learn();
             if (first && kept.session) await listJobs();
-            if (!first) set({ notice: { text: isNewServer ? "The server was restarted" : "The server is back" } });
+            if (!first)
+                set({
+                    notice: { text: isNewServer ? "The server was restarted" : "The server is back", kind: "link" },
+                });
             first = false;
             jobs.reconcile(hello, isNewServer);
         },
@@ -126,7 +129,13 @@ function start() {
     learn();
     watch(["link"], (link) => {
         if (link === "offline")
-            set({ notice: { text: "The server does not answer. This page goes on when it is back.", bad: true } });
+            set({
+                notice: {
+                    text: "The server does not answer. This page goes on when it is back.",
+                    bad: true,
+                    kind: "link",
+                },
+            });
     });
 }
 

@@ -105,7 +105,7 @@ export function lora(tab) {
                 : "";
         hint.textContent = file?.warning
             ? `${api.sentence(file.warning)}${keys}`
-            : file?.summary || "A .safetensors file made for this model.";
+            : (file?.summary && api.sentence(file.summary)) || "A .safetensors file made for this model.";
     });
     watch([`${tab}.lora_on`], (value) => (on.checked = value));
     watch(["generate.model", "models"], () => {
