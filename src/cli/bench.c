@@ -7,6 +7,7 @@
 #include "cli/bench_pictures.h"
 #include "cli/cli.h"
 #include "cli/output.h"
+#include "pipeline/control_find.h"
 #include "pipeline/draw.h"
 #include "pipeline/jsonout.h"
 
@@ -51,11 +52,12 @@ static const char words[] =
 /* Passes of a stage that is measured alone. */
 #define STAGE_RUNS 5
 
-enum { TEXT, EMBED, STEP, DECODE, ENCODE, CANNY, DEPTH, POSE, TOTAL, N_STAGES };
+enum { TEXT, EMBED, STEP, CONTROL_STEP, DECODE, ENCODE, CANNY, DEPTH, POSE, TOTAL, N_STAGES };
 static const char *const stage_names[N_STAGES] = {
     "text",
     "embed",
     "step",
+    "control_step",
     "decode",
     "encode",
     "preprocess_canny",
@@ -77,7 +79,8 @@ typedef struct bench {
     zis_cli *cli;
     zis_request request;
     const char *device, *filter;
-    unsigned wanted; /* bit of each stage */
+    unsigned wanted;   /* bit of each stage */
+    char *control_net; /* a ControlNet that was named, or NULL; owned */
     bool kernels;
     int repeat, threads;
     zis_pool *pool;
@@ -86,8 +89,9 @@ typedef struct bench {
     zis_model *model;
     double peak_f32, peak_bf16; /* GFLOP/s; 0: not native */
     stage stages[N_STAGES];
-    double last;  /* when the step before ended */
-    int32_t *ids; /* of the prompt */
+    int step_stage; /* STEP or CONTROL_STEP: what the steps of this picture are */
+    double last;    /* when the step before ended */
+    int32_t *ids;   /* of the prompt */
     size_t n_ids;
     zis_vae *encoder;
     bool nomem;
@@ -113,10 +117,47 @@ static void on_progress(void *arg, const zis_progress *p)
     bench *b = arg;
     double now = zis_os_now();
     if (p->fraction * p->of - p->step > 1e-6) return; /* within a step */
-    if (p->stage == ZIS_STAGE_DENOISE && p->step > 0) add_time(b, STEP, now - b->last);
+    if (p->stage == ZIS_STAGE_DENOISE && p->step > 0) add_time(b, b->step_stage, now - b->last);
     b->last = now;
     if (b->cli->json) return;
     fprintf(stderr, "%s %d/%d\n", zis_stage_name(p->stage), p->step, p->of);
+}
+
+/* Steps under control, of a picture with waves for a map. Without a ControlNet that fits there is
+ * nothing to measure, unless one was named. */
+static zis_status measure_control(bench *b, zis_error *err)
+{
+    zis_request *r = &b->request;
+    char *path = NULL;
+    zis_control *control = NULL;
+    zis_image *map = NULL;
+    zis_draw_result made = {0};
+    if (!(b->wanted >> CONTROL_STEP & 1)) return ZIS_OK;
+    zis_status st = zis_control_find(&path, b->control_net, b->model, err);
+    if (st == ZIS_NOT_FOUND && !b->control_net) {
+        b->wanted &= ~(1u << CONTROL_STEP);
+        return ZIS_OK;
+    }
+    if (!st) st = zis_control_open(&control, b->model->transformer, path, err);
+    if (!st) st = zis_image_create(&map, r->width, r->height, 3, err);
+    if (!st) {
+        for (int i = 0; i < 3 * r->width * r->height; i++) map->data[i] = (uint8_t)(i / 97);
+        zis_request_take_picture(r, ZIS_PICTURE_CONTROL, map);
+        zis_draw_hooks hooks = {.arg = b, .progress = on_progress};
+        zis_draw_job job = {.model = b->model, .control = control, .request = r, .hooks = &hooks};
+        b->step_stage = CONTROL_STEP;
+        st = zis_draw_run(&job, &b->run, &made, err);
+        b->step_stage = STEP;
+        zis_request_take_picture(r, ZIS_PICTURE_CONTROL, NULL);
+    }
+    if (!st) {
+        b->stages[CONTROL_STEP].flops = made.plan.flops[ZIS_STAGE_DENOISE] / r->steps;
+        b->stages[CONTROL_STEP].bytes = made.plan.bytes[ZIS_STAGE_DENOISE] / r->steps;
+    }
+    zis_draw_result_deinit(&made);
+    zis_control_close(&control);
+    free(path);
+    return st;
 }
 
 static zis_status measure_picture(bench *b, zis_error *err)
@@ -537,8 +578,12 @@ static zis_status open_model(bench *b, zis_error *err)
 
 static zis_status run_stages(bench *b, zis_buf *out, zis_error *err)
 {
+    /* it takes part in some steps alone */
+    b->control_net = b->request.control_net;
+    b->request.control_net = NULL;
     zis_status st = open_model(b, err);
     for (int i = 0; i < b->repeat && draws(b) && !st; i++) st = measure_picture(b, err);
+    if (!st && draws(b)) st = measure_control(b, err);
     if (!st && draws(b)) st = measure_stages(b, err);
     if (!st) st = measure_preprocessors(b, err);
     if (!st && b->nomem) st = zis_fail_nomem(err, "the times");
@@ -554,7 +599,7 @@ zis_status zis_cmd_bench(zis_cli *cli, int argc, char **argv, zis_error *err)
 {
     zis_args args = {0};
     zis_buf out = {0};
-    bench b = {.cli = cli, .repeat = 1, .wanted = ~0u};
+    bench b = {.cli = cli, .repeat = 1, .wanted = ~0u, .step_stage = STEP};
     zis_status st = zis_args_parse(&args, &usage, argc, argv, err);
     if (st) return st;
     if (args.help) {
@@ -569,6 +614,7 @@ zis_status zis_cmd_bench(zis_cli *cli, int argc, char **argv, zis_error *err)
     if (!st && out.len) st = zis_output_stdout(out.data, out.len, err);
 done:
     free(b.ids);
+    free(b.control_net);
     zis_model_close(&b.model);
     if (b.has_run) zis_run_deinit(&b.run);
     zis_pool_destroy(&b.pool);

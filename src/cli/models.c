@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "formats/weights.h"
+#include "pipeline/control_find.h"
 #include "pipeline/hub_entry.h"
 #include "pipeline/hub_presets.h"
 #include "pipeline/hubcache.h"
@@ -243,6 +244,39 @@ static zis_status put_loras(zis_buf *out, bool json, zis_error *err)
     return st;
 }
 
+/* Those that are here; what can be fetched stands among the models. */
+static void put_control_nets(zis_buf *out, bool json)
+{
+    int n = 0;
+    bool nomem = false;
+    for (size_t i = 0; zis_control_preset_at(i); i++) {
+        const zis_control_preset *p = zis_control_preset_at(i);
+        zis_control_info info;
+        zis_weights *w = NULL;
+        char size[24];
+        char *path = zis_control_preset_path(p, &nomem);
+        zis_status st = path ? zis_weights_open(&w, path, NULL) : ZIS_NOT_FOUND;
+        if (!st) st = zis_control_recognise(&info, w, NULL);
+        if (!st && json) {
+            zis_buf_printf(out, "%s\n  {\"name\": \"%s\", \"version\": \"%s\", \"width\": %lld, ",
+                           n ? "," : "", p->name, zis_control_version_name(&info),
+                           (long long)info.dim);
+            zis_buf_puts(out, "\"path\": ");
+            zis_jsonout_string(out, path);
+            zis_buf_printf(out, ", \"bytes\": %llu}", (unsigned long long)zis_weights_bytes(w));
+        } else if (!st) {
+            zis_output_size(size, sizeof size, zis_weights_bytes(w));
+            zis_buf_printf(out, "%s%-16s %-9s %-5s %s\n%-28s %s\n",
+                           n ? "" : "\nControlNets, for --control-net NAME:\n", p->name, size,
+                           zis_control_version_name(&info), p->what, "", path);
+        }
+        n += !st;
+        zis_weights_close(&w);
+        free(path);
+    }
+    out->failed = out->failed || nomem;
+}
+
 static zis_status print_list(bool json, zis_error *err)
 {
     zis_buf out = {0};
@@ -263,6 +297,8 @@ static zis_status print_list(bool json, zis_error *err)
                  root, json, &n);
     }
     put_cached(&out, root, json, &n);
+    if (json) zis_buf_puts(&out, "\n], \"control_nets\": [");
+    put_control_nets(&out, json);
     if (json) zis_buf_puts(&out, "\n], \"loras\": [");
     zis_status st = put_loras(&out, json, err);
     if (json) zis_buf_puts(&out, "\n]}\n");

@@ -38,6 +38,11 @@ static const struct {
     {"transformer", 1u << ZIS_SYNTH_TRANSFORMER, true, NULL},
     {"text-encoder", 1u << ZIS_SYNTH_TEXT_ENCODER, true, NULL},
     {"vae", 1u << ZIS_SYNTH_VAE, true, NULL},
+    {"controlnet-1.0", 1u << ZIS_SYNTH_CONTROL_1_0, true, NULL},
+    {"controlnet-2.0", 1u << ZIS_SYNTH_CONTROL_2_0, true, NULL},
+    {"controlnet-2.1", 1u << ZIS_SYNTH_CONTROL_2_1, true, NULL},
+    {"controlnet-2.1-lite", 1u << ZIS_SYNTH_CONTROL_LITE, true, NULL},
+    {"lite", 1u << ZIS_SYNTH_CONTROL_LITE, true, NULL},
     {"depth", 1u << ZIS_SYNTH_DEPTH, true, NULL},
     {"pose", 1u << ZIS_SYNTH_POSE, true, NULL},
 };
@@ -49,7 +54,8 @@ static const zis_usage usage = {
     .about =
         "Writes a checkpoint of synthetic weights with the names, shapes and layout of the "
         "real one.\nWHAT: turbo, base (a folder, 20.5 GB each); transformer, text-encoder, vae, "
-        "depth, pose\n(a folder or a .safetensors file); all (turbo and base, 33 GB).",
+        "controlnet-1.0,\ncontrolnet-2.0, controlnet-2.1, lite, depth, pose (a folder or a "
+        ".safetensors file); all (turbo\nand base, 33 GB).",
     .options = options,
     .rest_max = 2,
 };

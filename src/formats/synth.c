@@ -62,7 +62,7 @@ zis_status zis_synth_recipe_of(zis_synth_recipe *out,
         return zis_fail(err, ZIS_UNSUPPORTED,
                         "synthetic weights can be made as F32, BF16 and F16, not as %s ('%.100s')",
                         zis_dtype_get(spec->dtype)->name, spec->name);
-    if (is_integer(spec->dtype)) {
+    if (is_integer(spec->dtype) || spec->zero) {
         *out = r; /* mean and amp 0 */
         return ZIS_OK;
     }

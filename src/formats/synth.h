@@ -23,7 +23,8 @@ typedef struct zis_synth_recipe {
     zis_dtype dtype;
 } zis_synth_recipe;
 
-/* Integer tensors are 0. ZIS_UNSUPPORTED for types other than F32, BF16, F16 and integers. */
+/* Integer tensors are 0, and those of a spec that says so. ZIS_UNSUPPORTED for types other than
+ * F32, BF16, F16 and integers. */
 ZIS_MUST_USE zis_status zis_synth_recipe_of(zis_synth_recipe *out,
                                             const zis_weights_spec *spec,
                                             uint64_t seed,
@@ -42,8 +43,12 @@ typedef enum zis_synth_part {
     ZIS_SYNTH_TRANSFORMER, /* 521 tensors, Turbo and Base alike */
     ZIS_SYNTH_TEXT_ENCODER,
     ZIS_SYNTH_VAE,
-    ZIS_SYNTH_DEPTH, /* MiDaS DPT-hybrid, of the preprocessors */
-    ZIS_SYNTH_POSE,  /* OpenPose's body network */
+    ZIS_SYNTH_DEPTH,       /* MiDaS DPT-hybrid, of the preprocessors */
+    ZIS_SYNTH_POSE,        /* OpenPose's body network */
+    ZIS_SYNTH_CONTROL_1_0, /* ControlNets (controlnet.md 1, 2) */
+    ZIS_SYNTH_CONTROL_2_0,
+    ZIS_SYNTH_CONTROL_2_1,
+    ZIS_SYNTH_CONTROL_LITE, /* 2.1 with three layers */
     ZIS_SYNTH_PART_COUNT
 } zis_synth_part;
 

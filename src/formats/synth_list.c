@@ -130,6 +130,12 @@ static void group(
     }
 }
 
+void zis_synth_build_block(zis_synth_builder *b, const char *prefix)
+{
+    group(b, prefix, transformer_block, COUNT(transformer_block), 0, 0);
+    group(b, prefix, transformer_modulation, COUNT(transformer_modulation), 0, 0);
+}
+
 static void build_transformer(zis_synth_builder *b)
 {
     static const struct {
@@ -142,9 +148,10 @@ static void build_transformer(zis_synth_builder *b)
     for (size_t k = 0; k < COUNT(lists); k++)
         for (int i = 0; i < lists[k].n; i++) {
             snprintf(prefix, sizeof prefix, "%s.%d.", lists[k].name, i);
-            group(b, prefix, transformer_block, COUNT(transformer_block), 0, 0);
             if (lists[k].modulated)
-                group(b, prefix, transformer_modulation, COUNT(transformer_modulation), 0, 0);
+                zis_synth_build_block(b, prefix);
+            else
+                group(b, prefix, transformer_block, COUNT(transformer_block), 0, 0);
         }
 }
 
@@ -266,6 +273,15 @@ static const zis_synth_part_info parts[ZIS_SYNTH_PART_COUNT] = {
                        ZIS_DTYPE_BF16},
     [ZIS_SYNTH_DEPTH] = {NULL, "dpt_hybrid-midas-501f0c75.safetensors", NULL, ZIS_DTYPE_F32},
     [ZIS_SYNTH_POSE] = {NULL, "body_pose_model.safetensors", NULL, ZIS_DTYPE_F32},
+#define CONTROL(rest)                                                                              \
+    {                                                                                              \
+        NULL, "Z-Image-Turbo-Fun-Controlnet-" rest ".safetensors", NULL, ZIS_DTYPE_BF16            \
+    }
+    [ZIS_SYNTH_CONTROL_1_0] = CONTROL("Union"),
+    [ZIS_SYNTH_CONTROL_2_0] = CONTROL("Union-2.0"),
+    [ZIS_SYNTH_CONTROL_2_1] = CONTROL("Union-2.1-8steps"),
+    [ZIS_SYNTH_CONTROL_LITE] = CONTROL("Union-2.1-lite-2602-8steps"),
+#undef CONTROL
 };
 
 const zis_synth_part_info *zis_synth_part_get(zis_synth_part part)
@@ -284,6 +300,10 @@ zis_status zis_synth_list_create(zis_synth_list **out,
         [ZIS_SYNTH_VAE] = build_vae,
         [ZIS_SYNTH_DEPTH] = zis_synth_build_depth,
         [ZIS_SYNTH_POSE] = zis_synth_build_pose,
+        [ZIS_SYNTH_CONTROL_1_0] = zis_synth_build_control_1_0,
+        [ZIS_SYNTH_CONTROL_2_0] = zis_synth_build_control_2_0,
+        [ZIS_SYNTH_CONTROL_2_1] = zis_synth_build_control_2_1,
+        [ZIS_SYNTH_CONTROL_LITE] = zis_synth_build_control_lite,
     };
     zis_synth_builder b = {.list = zis_mem_zalloc(1, sizeof *b.list), .dtype = dtype};
     if (b.list) build[part](&b);

@@ -11,6 +11,8 @@
 #include "base/status.h"
 #include "tensor/tensor.h"
 
+#include <stdbool.h>
+
 typedef struct zis_weights zis_weights;
 
 typedef struct zis_weights_entry {
@@ -37,6 +39,7 @@ typedef struct zis_weights_spec {
     zis_dtype dtype;
     int ndim;
     int64_t dim[ZIS_MAX_DIMS];
+    bool zero; /* synthetic values are 0 (synth.h) */
 } zis_weights_spec;
 
 /* A checkpoint in memory, zeroed, to be filled through zis_weights_at(...)->tensor.data (each

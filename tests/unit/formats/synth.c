@@ -24,49 +24,49 @@ typedef struct check {
 
 /* synthetic-weights.json */
 static const check checks[] = {
-    {{"layers.0.attention.to_q.weight", ZIS_DTYPE_F32, 2, {48, 32}},
+    {{"layers.0.attention.to_q.weight", ZIS_DTYPE_F32, 2, {48, 32}, false},
      0u,
      {0xbdb49629, 0x3e32716f, 0xbe6e100b, 0x3e585ed0, 0x3d8182eb, 0x3e98ddb7, 0x3e364314,
       0xbe6a972d},
      5.515518641885137,
      0x4cfcef5c5b2e38d2u},
-    {{"layers.0.attention_norm1.weight", ZIS_DTYPE_F32, 1, {40}},
+    {{"layers.0.attention_norm1.weight", ZIS_DTYPE_F32, 1, {40}, false},
      0u,
      {0x3f8226cf, 0x3f8aafbd, 0x3f7ddc2d, 0x3f85ff2d, 0x3f7bb445, 0x3f887719, 0x3f8c3837,
       0x3f7c7688},
      40.056949734687805,
      0x6f1af27848bb8566u},
-    {{"all_x_embedder.2-1.bias", ZIS_DTYPE_F32, 1, {24}},
+    {{"all_x_embedder.2-1.bias", ZIS_DTYPE_F32, 1, {24}, false},
      0u,
      {0xbcd2420a, 0x3d3eb52d, 0x3c0f4f00, 0xbc5ae2ad, 0x3c0492da, 0xbd0a24c0, 0x3d066ff0,
       0xbd396075},
      0.13885931562981568,
      0x806a691b33efa495u},
-    {{"x_pad_token", ZIS_DTYPE_F32, 2, {1, 64}},
+    {{"x_pad_token", ZIS_DTYPE_F32, 2, {1, 64}, false},
      0u,
      {0x3e4365fa, 0x3dc58ea3, 0xbe3ec5c7, 0x3da345c5, 0xbdf89763, 0xbde99235, 0xbd56086d,
       0x3d8981a9},
      -0.5099225990707055,
      0x11b68cf6ca71fc37u},
-    {{"conv.weight", ZIS_DTYPE_F32, 4, {8, 3, 3, 3}},
+    {{"conv.weight", ZIS_DTYPE_F32, 4, {8, 3, 3, 3}, false},
      7u,
      {0xbe8146c3, 0x3ea2d584, 0x3e2273a3, 0x3e4b11d8, 0x3e91fcfe, 0xbd261196, 0x3e96bbc4,
       0x3e350b4e},
      2.652526903722901,
      0xf2e1988d0ac1e2b5u},
-    {{"bn.running_var", ZIS_DTYPE_F32, 1, {16}},
+    {{"bn.running_var", ZIS_DTYPE_F32, 1, {16}, false},
      0u,
      {0x3f89422b, 0x3f790971, 0x3f6d7af2, 0x3f7c8af5, 0x3f7834ef, 0x3f69f21c, 0x3f7a8fcf,
       0x3f75bc7c},
      15.641428232192993,
      0xac61ab6f1d18e3e8u},
-    {{"bn.running_mean", ZIS_DTYPE_F32, 1, {16}},
+    {{"bn.running_mean", ZIS_DTYPE_F32, 1, {16}, false},
      18446744073709551615u,
      {0xbd314e38, 0x3cfba897, 0xbca3c39d, 0x3bb744da, 0x3d200825, 0xbd3c1abd, 0xbc99eaf3,
       0x3c7ae77a},
      -0.06521033588796854,
      0x0dc4e08b6949102cu},
-    {{"encoder.mid_block.resnets.0.norm1.weight", ZIS_DTYPE_F32, 1, {12}},
+    {{"encoder.mid_block.resnets.0.norm1.weight", ZIS_DTYPE_F32, 1, {12}, false},
      1234567890123u,
      {0x3f6a505c, 0x3f8aafae, 0x3f6ef3d6, 0x3f7d4a4e, 0x3f881e59, 0x3f7514d3, 0x3f80045c,
       0x3f6d219b},
@@ -155,18 +155,16 @@ static void test_integers_are_zero_and_blocks_refused(void **state)
     assert_non_null(strstr(err.text, "num_batches_tracked"));
 }
 
-/* Counts of the pages z-image.md, text-encoder.md, vae.md and preprocessors.md. */
+/* Counts of the pages z-image.md, text-encoder.md, vae.md and preprocessors.md, controlnet.md. */
 static void test_lists_of_published_models(void **state)
 {
     (void)state;
     static const struct {
         size_t tensors;
         uint64_t values;
-    } expected[ZIS_SYNTH_PART_COUNT] = {{521, 6154908736u},
-                                        {398, 4022468096u},
-                                        {244, 83819683u},
-                                        {368, 123146985u},
-                                        {184, 52311446u}};
+    } expected[ZIS_SYNTH_PART_COUNT] = {{521, 6154908736u}, {398, 4022468096u}, {244, 83819683u},
+                                        {368, 123146985u},  {184, 52311446u},   {136, 1550778368u},
+                                        {295, 3356225792u}, {295, 3356225792u}, {91, 1008308480u}};
     for (int p = 0; p < ZIS_SYNTH_PART_COUNT; p++) {
         zis_synth_list *l = NULL;
         assert_int_equal(zis_synth_list_create(&l, (zis_synth_part)p, ZIS_DTYPE_BF16, NULL),
@@ -183,10 +181,10 @@ static void test_memory_and_file_agree(void **state)
 {
     (void)state;
     const zis_weights_spec specs[] = {
-        {"a.weight", ZIS_DTYPE_BF16, 2, {300, 1000}},
-        {"a.bias", ZIS_DTYPE_F32, 1, {3}},
-        {"empty", ZIS_DTYPE_F32, 1, {0}},
-        {"k.weight", ZIS_DTYPE_F16, 4, {2, 3, 3, 3}},
+        {"a.weight", ZIS_DTYPE_BF16, 2, {300, 1000}, false},
+        {"a.bias", ZIS_DTYPE_F32, 1, {3}, false},
+        {"empty", ZIS_DTYPE_F32, 1, {0}, false},
+        {"k.weight", ZIS_DTYPE_F16, 4, {2, 3, 3, 3}, false},
     };
     char path[64];
     snprintf(path, sizeof path, "/tmp/zis-test-synth-%d.safetensors", (int)getpid());
@@ -221,8 +219,9 @@ static void test_memory_and_file_agree(void **state)
 static void test_absurd_memory_is_refused(void **state)
 {
     (void)state;
-    const zis_weights_spec huge = {"huge", ZIS_DTYPE_F32, 3, {INT64_MAX, 2, 2}};
-    const zis_weights_spec twice[] = {{"a", ZIS_DTYPE_F32, 1, {1}}, {"a", ZIS_DTYPE_F32, 1, {1}}};
+    const zis_weights_spec huge = {"huge", ZIS_DTYPE_F32, 3, {INT64_MAX, 2, 2}, false};
+    const zis_weights_spec twice[] = {{"a", ZIS_DTYPE_F32, 1, {1}, false},
+                                      {"a", ZIS_DTYPE_F32, 1, {1}, false}};
     zis_weights *w = NULL;
     zis_error err = {0};
     assert_int_equal(zis_weights_create_memory(&w, "m", &huge, 1, &err), ZIS_ARG);

@@ -240,11 +240,12 @@ static void of_another_model(void **state)
     assert_int_equal(zis_control_recognise(&info, main_weights, &err), ZIS_FORMAT);
     assert_non_null(strstr(err.text, "no Z-Image ControlNet"));
     const zis_weights_spec wide = {
-        "control_all_x_embedder.2-1.weight", ZIS_DTYPE_F32, 2, {64, 132}};
+        "control_all_x_embedder.2-1.weight", ZIS_DTYPE_F32, 2, {64, 132}, false};
     assert_int_equal(zis_weights_create_memory(&w, "wide", &wide, 1, NULL), ZIS_OK);
     assert_int_equal(zis_control_recognise(&info, w, &err), ZIS_FORMAT); /* no layers */
     zis_weights_close(&w);
-    const zis_weights_spec odd = {"control_all_x_embedder.2-1.weight", ZIS_DTYPE_F32, 2, {64, 99}};
+    const zis_weights_spec odd = {
+        "control_all_x_embedder.2-1.weight", ZIS_DTYPE_F32, 2, {64, 99}, false};
     assert_int_equal(zis_weights_create_memory(&w, "odd", &odd, 1, NULL), ZIS_OK);
     assert_int_equal(zis_control_recognise(&info, w, &err), ZIS_FORMAT);
     assert_non_null(strstr(err.text, "99"));

@@ -24,10 +24,10 @@ static const zis_bind_row rows[] = {
 #define N_ROWS (sizeof rows / sizeof *rows)
 
 static const zis_weights_spec specs[] = {
-    {"net.blocks.7.matrix", ZIS_DTYPE_BF16, 2, {6, 5}},
-    {"net.blocks.7.kernel", ZIS_DTYPE_F32, 4, {2, 5, 3, 3}},
-    {"net.blocks.7.vector", ZIS_DTYPE_F16, 1, {5}},
-    {"net.token", ZIS_DTYPE_BF16, 2, {1, 2}},
+    {"net.blocks.7.matrix", ZIS_DTYPE_BF16, 2, {6, 5}, false},
+    {"net.blocks.7.kernel", ZIS_DTYPE_F32, 4, {2, 5, 3, 3}, false},
+    {"net.blocks.7.vector", ZIS_DTYPE_F16, 1, {5}, false},
+    {"net.token", ZIS_DTYPE_BF16, 2, {1, 2}, false},
 };
 #define N_SPECS (sizeof specs / sizeof *specs)
 
