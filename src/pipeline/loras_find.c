@@ -1,6 +1,7 @@
 /* loras_find.c - the folders in which LoRAs are known by name. */
 #include "base/os.h"
 #include "pipeline/loras.h"
+#include "pipeline/model_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,9 @@ static void add_folder(finder *f, const char *folder, const char *prefix, int de
 {
     char **names = NULL;
     size_t n = 0;
-    if (zis_os_list(&names, &n, folder, NULL) != ZIS_OK) return;
+    zis_status st = zis_os_list(&names, &n, folder, NULL);
+    f->nomem = f->nomem || st == ZIS_NOMEM;
+    if (st) return;
     for (size_t i = 0; i < n && f->n < MOST && !f->nomem; i++) {
         char *path = zis_os_join(folder, names[i]);
         size_t stem = stem_of(names[i]);
@@ -79,6 +82,7 @@ static void add_folder(finder *f, const char *folder, const char *prefix, int de
         } else if (zis_os_is_dir(path)) {
             char *inner = depth > 0 ? zis_mem_printf("%s%s/", prefix, names[i]) : NULL;
             if (inner) add_folder(f, path, inner, depth - 1);
+            f->nomem = f->nomem || (depth > 0 && !inner);
             free(inner);
             free(path);
         } else if (stem) {
@@ -113,22 +117,36 @@ static void look_in(finder *f, const char *folder)
     }
 }
 
-/* Of the embedded models: of the folder itself, and of each family in it. */
-static void look_in_models(finder *f)
+/* Of a folder of models: of the folder itself, and of each family in it. */
+static void look_in_models(finder *f, const char *root)
 {
     char **names = NULL;
     size_t n = 0;
-    char *root = zis_model_embedded_root();
-    if (root) look_in(f, root);
-    if (root && zis_os_list(&names, &n, root, NULL) == ZIS_OK) {
-        for (size_t i = 0; i < n; i++) {
-            char *family = zis_os_join(root, names[i]);
-            if (family && zis_os_is_dir(family)) look_in(f, family);
-            free(family);
-        }
+    look_in(f, root);
+    zis_status st = zis_os_list(&names, &n, root, NULL);
+    f->nomem = f->nomem || st == ZIS_NOMEM;
+    for (size_t i = 0; i < n && !st; i++) {
+        char *family = zis_os_join(root, names[i]);
+        if (!family)
+            f->nomem = true;
+        else if (zis_os_is_dir(family))
+            look_in(f, family);
+        free(family);
     }
     zis_os_list_free(names, n);
-    free(root);
+}
+
+/* The first folder of embedded models that is there. */
+static void look_in_embedded(finder *f)
+{
+    for (int i = 0; i < 3; i++) {
+        char *root = zis_model_embedded_root_at(i);
+        bool there = root && *root && zis_os_is_dir(root);
+        if (there) look_in_models(f, root);
+        f->nomem = f->nomem || !root;
+        free(root);
+        if (there) return;
+    }
 }
 
 static int by_name(const void *a, const void *b)
@@ -147,10 +165,13 @@ static zis_status look_everywhere(finder *f, const char *model_folder, zis_error
     if (model_folder) {
         char *above = zis_os_join(model_folder, "..");
         look_in(f, model_folder);
-        if (above) look_in(f, above);
+        if (above)
+            look_in(f, above);
+        else
+            f->nomem = true;
         free(above);
     }
-    look_in_models(f);
+    look_in_embedded(f);
     if (f->nomem || f->looked.failed) return zis_fail_nomem(err, "the list of LoRAs");
     if (f->n) qsort(f->list, f->n, sizeof *f->list, by_name);
     return ZIS_OK;
