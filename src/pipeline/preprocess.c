@@ -135,18 +135,29 @@ static zis_status make_pose(
 typedef struct row {
     zis_preprocess_info info;
     make_fn *make;
+    const char *file; /* of its network, or NULL */
 } row;
 
 static const row rows[ZIS_PREPROCESS_COUNT] = {
-    [ZIS_PREPROCESS_NONE] = {{"none", "the picture is a map already"}, make_none},
-    [ZIS_PREPROCESS_CANNY] = {{"canny", "edges, white on black"}, make_canny},
-    [ZIS_PREPROCESS_DEPTH] = {{"depth", "how near things are: near is bright"}, make_depth},
-    [ZIS_PREPROCESS_POSE] = {{"pose", "people as stick figures"}, make_pose},
+    [ZIS_PREPROCESS_NONE] = {{"none", "the picture is a map already"}, make_none, NULL},
+    [ZIS_PREPROCESS_CANNY] = {{"canny", "edges, white on black"}, make_canny, NULL},
+    [ZIS_PREPROCESS_DEPTH] = {{"depth", "how near things are: near is bright"},
+                              make_depth,
+                              ZIS_DPT_FILE},
+    [ZIS_PREPROCESS_POSE] = {{"pose", "people as stick figures"}, make_pose, ZIS_BODY_FILE},
 };
 
 const zis_preprocess_info *zis_preprocess_get(int kind)
 {
     return kind >= 0 && kind < ZIS_PREPROCESS_COUNT ? &rows[kind].info : NULL;
+}
+
+zis_status zis_preprocess_find(int kind, char **path, zis_error *err)
+{
+    const zis_preprocess none = {0};
+    const zis_preprocess_job job = {.kind = kind};
+    *path = NULL;
+    return rows[kind].file ? find_weights(&none, &job, rows[kind].file, path, err) : ZIS_OK;
 }
 
 zis_status zis_preprocess_create(zis_preprocess **out, zis_error *err)

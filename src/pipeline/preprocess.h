@@ -23,6 +23,10 @@ typedef struct zis_preprocess_info {
 /* NULL behind the last kind. */
 const zis_preprocess_info *zis_preprocess_get(int kind);
 
+/* Where the weights of a kind lie: *path is a new string, or NULL for a kind that has none.
+ * ZIS_NOT_FOUND as in zis_preprocess_run. */
+ZIS_MUST_USE zis_status zis_preprocess_find(int kind, char **path, zis_error *err);
+
 ZIS_MUST_USE zis_status zis_preprocess_create(zis_preprocess **out, zis_error *err);
 /* Closes the networks. Accepts NULL and a pointer to NULL. */
 void zis_preprocess_destroy(zis_preprocess **p);

@@ -86,8 +86,9 @@ static void put_entry(zis_buf *out,
         put_pair(out, "base", NULL);
         break;
     case ZIS_CATALOG_CONTROL_NET:
-        zis_buf_printf(out, ", \"for\": [\"%s\"]",
-                       strncmp(e->name, "nano", 4) == 0 ? "nano-turbo" : "turbo");
+        zis_buf_printf(out, ", \"for\": [\"%s%s\"]", e->embedded ? "nano-" : "",
+                       e->turbo ? "turbo" : "base");
+        put_pair(out, "what", e->what);
         put_pair(out, "missing", e->missing);
         break;
     case ZIS_CATALOG_UPSCALER:

@@ -315,7 +315,7 @@ static zis_status set_control_net(zis_order *o, const char *name, zis_error *err
     if (st) return st;
     if (!e->present)
         return zis_call_fail(o->c, e->fetch ? 409 : 0, ZIS_NOT_FOUND, err, "%s", e->missing);
-    return zis_order_set_text(o, "control_net", "control_net", e->path, err);
+    return zis_order_set_text(o, "control_net", "control_net", e->name, err);
 }
 
 static zis_status set_task(zis_order *o, const char *name, zis_error *err)
@@ -505,6 +505,16 @@ static zis_status check_pictures(zis_order *o, zis_error *err)
     return ZIS_OK;
 }
 
+/* A preprocessor whose network is not here would fail the job later. */
+static zis_status check_preprocessor(zis_order *o, zis_error *err)
+{
+    const zis_catalog_entry *e = NULL;
+    const char *name = zis_request_preprocess_name(o->request.preprocess);
+    zis_status st = zis_catalog_named(o->catalog, ZIS_CATALOG_PREPROCESSOR, name, &e, err);
+    if (st || e->present) return st;
+    return zis_call_fail(o->c, e->fetch ? 409 : 0, ZIS_NOT_FOUND, err, "%s", e->missing);
+}
+
 zis_status zis_order_submit(zis_order *o, char *id, zis_error *err)
 {
     zis_status st = ZIS_OK;
@@ -514,6 +524,7 @@ zis_status zis_order_submit(zis_order *o, char *id, zis_error *err)
         st = zis_fail(err, ZIS_ARG, "batch must be a whole number from 1 to %d, not '%d'",
                       ZIS_HTTP_BATCH, o->request.batch);
     if (!st) st = check_pictures(o, err);
+    if (!st) st = check_preprocessor(o, err);
     if (st) return st;
     const zis_job_order order = {
         .request = &o->request,

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "formats/weights.h"
+#include "pipeline/control_find.h"
 #include "pipeline/hubcache.h"
 #include "pipeline/loras.h"
 #include "pipeline/preprocess.h"
@@ -23,7 +24,7 @@ static const struct {
 } kinds[ZIS_CATALOG_KINDS] = {
     [ZIS_CATALOG_MODEL] = {"models", "model", NULL, NULL},
     [ZIS_CATALOG_LORA] = {"LoRAs", "LoRA", NULL, ".safetensors"},
-    [ZIS_CATALOG_CONTROL_NET] = {"ControlNets", "ControlNet", "controlnet", ".safetensors"},
+    [ZIS_CATALOG_CONTROL_NET] = {"ControlNets", "ControlNet", NULL, NULL},
     [ZIS_CATALOG_UPSCALER] = {"upscalers", "upscaler", "upscaler", ".pth"},
     [ZIS_CATALOG_PREPROCESSOR] = {"preprocessors", "preprocessor", NULL, NULL},
 };
@@ -272,17 +273,60 @@ static zis_status add_small(zis_catalog *c, zis_error *err)
     return st;
 }
 
+/* Those that are here, and the one that the application uses. */
+static zis_status add_control_nets(zis_catalog *c, zis_error *err)
+{
+    zis_status st = ZIS_OK;
+    bool offered = false, nomem = false;
+    for (size_t i = 0; zis_control_preset_at(i) && !st; i++) {
+        const zis_control_preset *p = zis_control_preset_at(i);
+        char *path = zis_control_preset_path(p, &nomem);
+        struct stat sb;
+        if (nomem) return no_memory(err);
+        if (!path && (offered || !p->hub_id)) continue;
+        offered = offered || p->hub_id;
+        zis_catalog_entry e = {
+            .kind = ZIS_CATALOG_CONTROL_NET,
+            .name = zis_mem_strdup(p->name),
+            .what = zis_mem_strdup(p->what),
+            .path = path,
+            .present = path != NULL,
+            .embedded = !p->hub_id,
+            .turbo = !p->base,
+        };
+        if (path && stat(path, &sb) == 0) e.bytes = (uint64_t)sb.st_size;
+        if (!path) e.fetch = zis_mem_strdup("zis fetch controlnet");
+        if (!path)
+            e.missing =
+                zis_mem_printf("the ControlNet %s is not downloaded; `zis fetch controlnet` "
+                               "gets it",
+                               p->name);
+        st = add(c, &e, err);
+    }
+    return st;
+}
+
 static zis_status add_preprocessors(zis_catalog *c, zis_error *err)
 {
     zis_status st = ZIS_OK;
     for (int i = 0; zis_preprocess_get(i) && !st; i++) {
         const zis_preprocess_info *p = zis_preprocess_get(i);
+        zis_error why = {0};
+        char *path = NULL;
+        zis_status found = zis_preprocess_find(i, &path, &why);
         zis_catalog_entry e = {
             .kind = ZIS_CATALOG_PREPROCESSOR,
             .name = zis_mem_strdup(p->name),
             .what = zis_mem_strdup(p->help),
-            .present = true,
+            .path = path,
+            .present = found == ZIS_OK,
         };
+        if (found == ZIS_NOMEM) {
+            free_entry(&e);
+            return no_memory(err);
+        }
+        if (found) e.missing = zis_mem_strdup(why.text);
+        if (found) e.fetch = zis_mem_printf("zis fetch %s", p->name);
         st = add(c, &e, err);
     }
     return st;
@@ -297,6 +341,7 @@ zis_status zis_catalog_open(zis_catalog **out, const zis_catalog_options *o, zis
     zis_status st = add_models(c, o, err);
     if (!st) st = add_small(c, err);
     if (!st) st = add_loras(c, o->lora_folders, err);
+    if (!st) st = add_control_nets(c, err);
     if (!st) st = add_preprocessors(c, err);
     if (st)
         zis_catalog_close(&c);
