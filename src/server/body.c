@@ -47,7 +47,12 @@ static uint64_t file_most(const zis_call *c)
 
 static zis_part *part_named(zis_call *c, const char *name, const char *filename, uint64_t off)
 {
-    /* A later piece belongs to the last part of its name; a new part of a name comes behind. */
+    /* A later piece belongs to the last part of its name; a new part of a name comes behind. The
+     * first piece may be empty and come alone. */
+    zis_part *last = c->n_parts ? &c->parts[c->n_parts - 1] : NULL;
+    if (last && strcmp(last->name, name) == 0 && !last->value.len &&
+        (!last->upload || !last->upload->bytes))
+        return last;
     if (off > 0)
         for (int i = c->n_parts - 1; i >= 0; i--)
             if (strcmp(c->parts[i].name, name) == 0) return &c->parts[i];

@@ -176,6 +176,24 @@ static void broken(void)
             else
                 close(fd);
         }
+    /* A form that comes byte by byte is the same form. */
+    static const char form[] =
+        "--bb\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nx\r\n"
+        "--bb\r\nContent-Disposition: form-data; name=\"width\"\r\n\r\n48\r\n"
+        "--bb\r\nContent-Disposition: form-data; name=\"steps\"\r\n\r\n1\r\n--bb--\r\n";
+    zis_buf_printf(&b,
+                   "POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                   "multipart/form-data; boundary=bb\r\nContent-Length: %zu\r\n\r\n%s",
+                   sizeof form - 1, form);
+    int slow_fd = open_connection();
+    for (size_t i = 0; i < b.len; i++) {
+        char one[2] = {b.data[i], 0};
+        if (!put(slow_fd, one)) die("a form byte by byte");
+        if (i % 16 == 0) usleep(100);
+    }
+    if (read_answer(slow_fd, &b) != 202 || !strstr(b.data, "\"width\": 48"))
+        die("a form byte by byte is another form");
+    close(slow_fd);
     /* Half closed after a whole request: the answer comes all the same. */
     int fd = open_connection();
     put(fd, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
