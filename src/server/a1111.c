@@ -249,10 +249,62 @@ ZIS_HANDLER(a1111_img2img)
     return draw(c, true, err);
 }
 
+/* One picture enlarged, without the model drawing over it: that is what this route is there. */
+static zis_status reply_enlarged(zis_call *c, zis_error *err)
+{
+    zis_job_info job;
+    zis_buf images = {0}, info = {0}, out = {0};
+    zis_status st = job_failure(c, &job, err);
+    if (!st && !job.n_pictures) st = zis_fail(err, ZIS_CANCELLED, "the job was cancelled");
+    if (!st) st = put_images(&images, &info, c, 1, err);
+    zis_buf_puts(&out, "{\"html_info\": \"\", \"image\": ");
+    if (!st) zis_buf_append(&out, images.data, images.len);
+    zis_buf_putc(&out, '}');
+    if (images.failed || info.failed) out.failed = true;
+    zis_buf_free(&images);
+    zis_buf_free(&info);
+    if (st) {
+        zis_buf_free(&out);
+        return st;
+    }
+    return zis_reply_json(c, 200, &out, err);
+}
+
+/* Their first name of an upscaler, where it is one of ours; "None" and those of others: the usual.
+ */
+static zis_status take_upscaler(zis_order *o, zis_error *err)
+{
+    const zis_catalog_entry *e = NULL;
+    const char *name = json_string_value(json_object_get(o->c->json, "upscaler_1"));
+    if (!name || zis_catalog_named(o->catalog, ZIS_CATALOG_UPSCALER, name, &e, NULL) != ZIS_OK)
+        return ZIS_OK;
+    return zis_order_set_text(o, "upscaler", "upscaler_1", name, err);
+}
+
 ZIS_HANDLER(a1111_extra)
 {
-    (void)c;
-    return zis_fail(err, ZIS_UNSUPPORTED, "this build has no upscaler");
+    zis_order o = {0};
+    char id[ZIS_JOB_ID + 1];
+    const json_t *scale = json_object_get(c->json, "upscaling_resize");
+    const json_t *width = json_object_get(c->json, "upscaling_resize_w");
+    const json_t *height = json_object_get(c->json, "upscaling_resize_h");
+    bool sizes = json_integer_value(json_object_get(c->json, "resize_mode")) == 1;
+    zis_status st = zis_order_init(&o, c, err);
+    if (!st) st = zis_order_set_text(&o, "task", "task", "upscale", err);
+    if (!st) st = zis_order_set_text(&o, "refine", "refine", "off", err);
+    if (!st) st = take_upscaler(&o, err);
+    if (!st && sizes && width) st = zis_order_set(&o, "width", "upscaling_resize_w", width, err);
+    if (!st && sizes && height) st = zis_order_set(&o, "height", "upscaling_resize_h", height, err);
+    if (!st && !sizes && scale) st = zis_order_set(&o, "scale", "upscaling_resize", scale, err);
+    if (!st)
+        st = take_picture(&o, "image", json_object_get(c->json, "image"), ZIS_PICTURE_INIT, err);
+    if (!st) {
+        o.upscale = true;
+        st = zis_order_submit(&o, id, err);
+    }
+    zis_order_deinit(&o);
+    if (!st) zis_call_wait(c, id, reply_enlarged);
+    return st;
 }
 
 /* ---- looking ------------------------------------------------------------------------------- */

@@ -93,6 +93,7 @@ static void put_entry(zis_buf *out,
         break;
     case ZIS_CATALOG_UPSCALER:
         zis_buf_puts(out, ", \"scale\": 4");
+        put_pair(out, "what", e->what);
         put_pair(out, "missing", e->missing);
         break;
     default:
@@ -253,7 +254,10 @@ static void put_field(zis_buf *out, const zis_field *f, const char *sep)
     put_choices(out, f);
     put_pair(out, "unit", f->unit);
     put_pair(out, "help", f->help);
-    zis_buf_puts(out, ", \"tasks\": [\"generate\", \"upscale\"]}");
+    bool generate = !f->tasks || (f->tasks >> ZIS_TASK_GENERATE & 1);
+    bool upscale = !f->tasks || (f->tasks >> ZIS_TASK_UPSCALE & 1);
+    zis_buf_printf(out, ", \"tasks\": [%s%s%s]}", generate ? "\"generate\"" : "",
+                   generate && upscale ? ", " : "", upscale ? "\"upscale\"" : "");
 }
 
 static void put_models(zis_buf *out, const zis_catalog *catalog)

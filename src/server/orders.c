@@ -318,14 +318,23 @@ static zis_status set_control_net(zis_order *o, const char *name, zis_error *err
     return zis_order_set_text(o, "control_net", "control_net", e->name, err);
 }
 
+static zis_status set_upscaler(zis_order *o, const char *name, zis_error *err)
+{
+    const zis_catalog_entry *e = NULL;
+    zis_status st = zis_catalog_named(o->catalog, ZIS_CATALOG_UPSCALER, name, &e, err);
+    if (st) return st;
+    if (!e->present)
+        return zis_call_fail(o->c, e->fetch ? 409 : 0, ZIS_NOT_FOUND, err, "%s", e->missing);
+    return zis_order_set_text(o, "upscaler", "upscaler", e->name, err);
+}
+
 static zis_status set_task(zis_order *o, const char *name, zis_error *err)
 {
     o->upscale = strcmp(name, "upscale") == 0;
     if (!o->upscale && strcmp(name, "generate") != 0)
         return zis_fail(err, ZIS_ARG, "task does not know '%.40s'; it may be: generate, upscale",
                         name);
-    if (zis_request_field("task")) return zis_order_set_text(o, "task", "task", name, err);
-    return o->upscale ? zis_fail(err, ZIS_UNSUPPORTED, "this build has no upscaler") : ZIS_OK;
+    return zis_order_set_text(o, "task", "task", name, err);
 }
 
 /* Members with a string that are no fields of the table, or need a look before they are. */
@@ -337,7 +346,7 @@ static zis_status set_special(
         zis_status (*set)(zis_order *o, const char *v, zis_error *err);
     } specials[] = {
         {"model", zis_order_model}, {"format", zis_order_format},     {"session", set_session},
-        {"task", set_task},         {"control_net", set_control_net},
+        {"task", set_task},         {"control_net", set_control_net}, {"upscaler", set_upscaler},
     };
     for (size_t i = 0; i < sizeof specials / sizeof *specials; i++) {
         if (strcmp(specials[i].name, name) != 0) continue;

@@ -9,6 +9,7 @@
 #include "pipeline/loras.h"
 #include "pipeline/preprocess.h"
 #include "pipeline/recognise.h"
+#include "pipeline/upscaler_find.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +21,13 @@ struct zis_catalog {
 };
 
 static const struct {
-    const char *name, *singular, *folder, *ending; /* folder: of the embedded family */
+    const char *singular, *ending;
 } kinds[ZIS_CATALOG_KINDS] = {
-    [ZIS_CATALOG_MODEL] = {"models", "model", NULL, NULL},
-    [ZIS_CATALOG_LORA] = {"LoRAs", "LoRA", NULL, ".safetensors"},
-    [ZIS_CATALOG_CONTROL_NET] = {"ControlNets", "ControlNet", NULL, NULL},
-    [ZIS_CATALOG_UPSCALER] = {"upscalers", "upscaler", "upscaler", ".pth"},
-    [ZIS_CATALOG_PREPROCESSOR] = {"preprocessors", "preprocessor", NULL, NULL},
+    [ZIS_CATALOG_MODEL] = {"model", NULL},
+    [ZIS_CATALOG_LORA] = {"LoRA", ".safetensors"},
+    [ZIS_CATALOG_CONTROL_NET] = {"ControlNet", NULL},
+    [ZIS_CATALOG_UPSCALER] = {"upscaler", NULL},
+    [ZIS_CATALOG_PREPROCESSOR] = {"preprocessor", NULL},
 };
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -259,20 +260,6 @@ static zis_status add_loras(zis_catalog *c, const char *const *folders, zis_erro
     return st;
 }
 
-static zis_status add_small(zis_catalog *c, zis_error *err)
-{
-    zis_status st = ZIS_OK;
-    char *root = zis_model_embedded_root();
-    for (int k = 0; k < ZIS_CATALOG_KINDS && !st; k++) {
-        if (!kinds[k].folder || !root) continue;
-        char *folder = zis_mem_printf("%s/nano/%s", root, kinds[k].folder);
-        st = folder ? add_folder(c, (zis_catalog_kind)k, folder, err) : no_memory(err);
-        free(folder);
-    }
-    free(root);
-    return st;
-}
-
 /* Those that are here, and the one that the application uses. */
 static zis_status add_control_nets(zis_catalog *c, zis_error *err)
 {
@@ -301,6 +288,31 @@ static zis_status add_control_nets(zis_catalog *c, zis_error *err)
                 zis_mem_printf("the ControlNet %s is not downloaded; `zis fetch controlnet` "
                                "gets it",
                                p->name);
+        st = add(c, &e, err);
+    }
+    return st;
+}
+
+static zis_status add_upscalers(zis_catalog *c, zis_error *err)
+{
+    zis_status st = ZIS_OK;
+    for (size_t i = 0; zis_upscaler_preset_at(i) && !st; i++) {
+        const zis_upscaler_preset *p = zis_upscaler_preset_at(i);
+        zis_error why = {0};
+        char *path = NULL;
+        struct stat sb;
+        zis_status found = zis_upscaler_find(&path, p->name, &why);
+        if (found == ZIS_NOMEM) return no_memory(err);
+        zis_catalog_entry e = {
+            .kind = ZIS_CATALOG_UPSCALER,
+            .name = zis_mem_strdup(p->name),
+            .what = zis_mem_strdup(p->what),
+            .path = path,
+            .present = found == ZIS_OK,
+        };
+        if (path && stat(path, &sb) == 0) e.bytes = (uint64_t)sb.st_size;
+        if (found) e.missing = zis_mem_strdup(why.text);
+        if (found && p->hub_id) e.fetch = zis_mem_strdup("zis fetch upscaler");
         st = add(c, &e, err);
     }
     return st;
@@ -339,9 +351,9 @@ zis_status zis_catalog_open(zis_catalog **out, const zis_catalog_options *o, zis
     zis_catalog *c = zis_mem_zalloc(1, sizeof *c);
     if (!c) return no_memory(err);
     zis_status st = add_models(c, o, err);
-    if (!st) st = add_small(c, err);
     if (!st) st = add_loras(c, o->lora_folders, err);
     if (!st) st = add_control_nets(c, err);
+    if (!st) st = add_upscalers(c, err);
     if (!st) st = add_preprocessors(c, err);
     if (st)
         zis_catalog_close(&c);

@@ -118,8 +118,11 @@ static void settle(zis_jobs *jobs, zis_job *j, zis_status st, const zis_error *e
     zis_job_state state = st == ZIS_OK          ? ZIS_JOB_DONE
                           : st == ZIS_CANCELLED ? ZIS_JOB_CANCELLED
                                                 : ZIS_JOB_FAILED;
+    pthread_mutex_lock(
+        &jobs->lock); /* others read these; what only the worker writes it may read */
     if (st) j->error = *err;
     j->finished = zis_os_wall();
+    pthread_mutex_unlock(&jobs->lock);
     zis_jobs_write_object(&text, jobs, j, state);
     if (text.failed) {
         st = zis_fail(&disk, ZIS_NOMEM, "not enough memory for the result");
@@ -128,7 +131,9 @@ static void settle(zis_jobs *jobs, zis_job *j, zis_status st, const zis_error *e
         if (j->n_pictures) st = zis_jobs_save(jobs, j, state, &text, &disk);
     }
     if (st) {
+        pthread_mutex_lock(&jobs->lock);
         j->error = disk;
+        pthread_mutex_unlock(&jobs->lock);
         state = ZIS_JOB_FAILED;
         zis_buf_free(&text);
         zis_jobs_write_object(&text, jobs, j, state);

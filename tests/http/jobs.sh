@@ -63,6 +63,19 @@ until_state "$id" done
 ask GET "/api/v1/jobs/$id/image"
 has head '^Content-Type: image/jpeg'
 
+# Enlarged, and drawn over; a control picture; neither without its picture.
+submit '"task": "upscale", "image": "job:'"$id"'", "steps": 1, "strength": 0.4, "seed": 1'
+until_state "$id" done
+want 200 '.task' upscale
+want 200 '.images[0].width' 64
+post /api/v1/jobs '{"task": "upscale"}'
+refused 400 bad_argument 'Upscale mode requires an input image'
+submit "$tiny, \"control_image\": \"job:$id\", \"preprocess\": \"canny\", \"control_net\": \"nano-controlnet\""
+until_state "$id" done
+want 200 '.images[0].recipe.control_net' nano-controlnet
+post /api/v1/jobs "{$tiny, \"control_image\": \"job:$id\", \"preprocess\": \"depth\"}"
+refused 409 conflict 'zis fetch depth'
+
 # ---- a form ----
 ask POST /api/v1/jobs -F prompt='a dog' -F steps=1 -F width=32 -F height=32 -F 'loras=[{"name": "sepia", "strength": 0.5}]' \
     -F "image=@$src/docs/gallery/apple.png" -F "mask=@$src/docs/gallery/frog.png"

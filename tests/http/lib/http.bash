@@ -78,6 +78,7 @@ submit() {
 until_state() {
     local i
     for i in $(seq 1500); do
+        kill -0 "$server_pid" || { fail "the server has gone: $(tail -n 40 server.err)"; finish; }
         ask GET "/api/v1/jobs/$1"
         [ "$(jq -r .state body)" = "$2" ] && return
         case $(jq -r .state body) in done | failed | cancelled) break ;; esac
