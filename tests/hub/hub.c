@@ -319,6 +319,14 @@ static bool general_fault(request *r)
     return false;
 }
 
+/* What the other side never took does not count as sent. */
+static void unsend(request *r)
+{
+    int unsent = 0;
+    ioctl(r->fd, SIOCOUTQ, &unsent);
+    r->sent -= (uint64_t)unsent < r->sent ? (uint64_t)unsent : r->sent;
+}
+
 static bool send_range(request *r, int fd, uint64_t from, uint64_t n)
 {
     uint64_t stop = UINT64_MAX, slow = 0, bad = UINT64_MAX;
@@ -329,7 +337,10 @@ static bool send_range(request *r, int fd, uint64_t from, uint64_t n)
     off_t at = (off_t)from;
     while (n) {
         if (r->sent >= stop) {
-            if (is_fault(r, "reset")) reset(r);
+            if (is_fault(r, "reset")) {
+                unsend(r);
+                reset(r);
+            }
             if (is_fault(r, "stall")) sleep(20);
             r->keep = false;
             return false;
@@ -350,9 +361,7 @@ static bool send_range(request *r, int fd, uint64_t from, uint64_t n)
             w = sendfile(r->fd, fd, &at, k);
         }
         if (w <= 0) {
-            int unsent = 0; /* what the other side never took */
-            ioctl(r->fd, SIOCOUTQ, &unsent);
-            r->sent -= (uint64_t)unsent < r->sent ? (uint64_t)unsent : r->sent;
+            unsend(r);
             r->keep = false;
             return false;
         }

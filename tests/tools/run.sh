@@ -8,10 +8,10 @@ trap 'rm -rf "$tmp"' EXIT
 fail() { echo "run.sh: $*"; exit 1; }
 
 house="$tmp/a house with blanks"
-mkdir -p "$house/src/cli" "$house/tools" "$tmp/bin"
+mkdir -p "$house/src/cli" "$house/web" "$house/tools" "$tmp/bin"
 cp "$source/run" "$house"
 cp "$source/tools/build.sh" "$house/tools"
-touch "$house/CMakeLists.txt" "$house/src/cli/main.c"
+touch "$house/CMakeLists.txt" "$house/src/cli/main.c" "$house/tools/embed.cmake"
 
 stand_in() { cat >"$tmp/bin/$1"; chmod +x "$tmp/bin/$1"; }
 stand_in cmake <<<'#!/bin/sh
