@@ -127,15 +127,16 @@ static zis_status add_path(zis_hub_removal *r, char *path, zis_error *err)
     return ZIS_OK;
 }
 
-/* New string: what a link's target ends in; NULL for what is no link. */
-static char *link_end(const char *path)
+/* *out: new string, what a link's target ends in; NULL for what is no link. */
+static zis_status link_end(char **out, const char *path, zis_error *err)
 {
     char target[4096];
     ssize_t n = readlink(path, target, sizeof target - 1);
-    if (n <= 0) return NULL;
+    if (n <= 0) return ZIS_OK;
     target[n] = '\0';
     const char *slash = strrchr(target, '/');
-    return zis_mem_strdup(slash ? slash + 1 : target);
+    *out = zis_mem_strdup(slash ? slash + 1 : target);
+    return *out ? ZIS_OK : zis_fail_nomem(err, path);
 }
 
 static zis_status visit_search(void *arg, const char *path, const struct stat *sb, zis_error *err)
@@ -145,8 +146,9 @@ static zis_status visit_search(void *arg, const char *path, const struct stat *s
     const char *commit = path + strlen(s->snapshots) + 1;
     const char *file = strchr(commit, '/');
     bool match = file && strcmp(file + 1, s->file) == 0;
-    char *etag = link_end(path);
-    zis_status st = ZIS_OK;
+    char *etag = NULL;
+    zis_status st = link_end(&etag, path, err);
+    if (st) return st;
     if (match && !s->counting) {
         st = add_path(s->r, zis_mem_strdup(path), err);
         weigh(s->r, sb);
