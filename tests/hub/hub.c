@@ -432,7 +432,7 @@ static void add(text *t, const char *fmt, ...)
     va_list ap;
     for (;;) {
         va_start(ap, fmt);
-        int n = vsnprintf(t->data + t->len, t->room - t->len, fmt, ap);
+        int n = vsnprintf(t->data ? t->data + t->len : NULL, t->room - t->len, fmt, ap);
         va_end(ap);
         if (t->len + (size_t)n < t->room) {
             t->len += (size_t)n;
