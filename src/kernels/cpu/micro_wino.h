@@ -1,6 +1,6 @@
 /* micro_wino.h - Winograd's transforms for convolutions, written once in vectors of VL floats
- * (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015). Part of
- * micro_impl.h.
+ * (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015). Included by
+ * micro_rows.h only.
  *
  * F(m, r) makes m outputs of a convolution with r taps from p = m + r - 1 inputs by p products:
  * o = A' ((G g) * (B' d)), in two dimensions by rows, then columns. The matrices follow from the
