@@ -119,8 +119,8 @@ export function drawByCommand(prompt) {
     assert.equal(status, 0, String(stderr));
 }
 
-/* The real server on a port of its own. stop() ends it as a service manager would, start() brings it back there. */
-export async function serve(port = 0) {
+/* The real server on a port of its own. stop() ends it as a service manager would, start() brings it back there. key: it wants one. */
+export async function serve({ port = 0, key = "" } = {}) {
     const state = fs.mkdtempSync(path.join(os.tmpdir(), "zis-web-"));
     const web = process.env.ZIS_WEB ? ["--web", process.env.ZIS_WEB] : [];
     const server = { url: "", port };
@@ -128,6 +128,7 @@ export async function serve(port = 0) {
         new Promise((resolve, reject) => {
             server.child = spawn(zis, ["serve", "--port", String(server.port), "--data", state, ...web], {
                 stdio: ["ignore", "pipe", "pipe"],
+                env: { ...process.env, ...(key && { ZIS_API_KEY: key }) },
             });
             let said = "";
             const hear = (chunk) => {

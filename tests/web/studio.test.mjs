@@ -304,6 +304,25 @@ test("a reload keeps what was typed and the pictures of the session", async () =
     await closePage(page);
 });
 
+test("a locked studio asks for its key, and opens", async () => {
+    const own = await serve({ key: "open-sesame-open-sesame" });
+    const page = await openPage(own.url);
+    const box = page.getByLabel("Key of the server");
+    await box.fill("wrong");
+    await box.press("Enter");
+    await page.locator("dialog[open] .error", { hasText: "This key is not the server's." }).waitFor();
+    await shot(page, "locked");
+    await isAccessible(page, "locked");
+    await box.fill("open-sesame-open-sesame");
+    await box.press("Enter");
+    await isReady(page);
+    await page.getByLabel("Nano Turbo").waitFor();
+    assert.equal(await page.locator("dialog[open], .toast").count(), 0);
+    await draw(page, "generate", "a rocket");
+    await closePage(page, [/401/]);
+    await own.close();
+});
+
 test("360 px wide: a picture with a finger", async () => {
     const page = await openPage(server.url, {
         width: 360,

@@ -1,7 +1,7 @@
 /*
  * fields.js - the one table of what each tab asks for: names as the API has them, words, ranges and
  * defaults. Ranges and defaults here hold until the server has told its own (GET defaults); a
- * default of null is the model's.
+ * default of null is the model's, and until it is known "first".
  */
 export const TABS = {
     generate: { hash: "text", label: "Text to Image" },
@@ -45,6 +45,7 @@ export const FIELDS = {
             maximum: 12,
             step: 0.1,
             default: null,
+            first: 1,
             hint: "How strictly the prompt is followed; 3 to 5 is typical.",
         },
         ...lora,
@@ -54,10 +55,11 @@ export const FIELDS = {
             maximum: 50,
             step: 1,
             default: null,
+            first: 8,
             hint: "Turbo 6 to 10, Base 20 to 30. More is finer and slower.",
         },
-        width: { label: "Width", minimum: 384, maximum: 2048, step: 16, default: null },
-        height: { label: "Height", minimum: 384, maximum: 2048, step: 16, default: null },
+        width: { label: "Width", minimum: 384, maximum: 2048, step: 16, default: null, first: 1024 },
+        height: { label: "Height", minimum: 384, maximum: 2048, step: 16, default: null, first: 1024 },
         seed,
         image: { default: null },
         mask: { default: null },

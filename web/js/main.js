@@ -69,7 +69,8 @@ async function learn() {
         const [defaults, models, server] = await Promise.all([api.defaults(), api.models(), api.status()]);
         set({ defaults, models, server });
     } catch (error) {
-        if (error.code !== "offline") set({ notice: { text: error.message, bad: true } });
+        if (error.code !== "offline" && error.code !== "unauthorized")
+            set({ notice: { text: error.message, bad: true } });
     }
 }
 

@@ -16,10 +16,10 @@ export async function read(blob) {
     }
 }
 
+/* Only pictures made under control say how strictly. */
 function tabOf(request) {
     if (request.task === "upscale") return "upscale";
-    if (request.preprocess && request.preprocess !== "none") return "control";
-    return request.control_strength !== undefined && request.control_net ? "control" : "generate";
+    return (request.control_strength ?? null) === null ? "generate" : "control";
 }
 
 /* Puts a recipe into its form and goes there; says so, with the way back. */

@@ -13,7 +13,7 @@ export function initialValues() {
     const out = {};
     for (const tab of TAB_NAMES)
         for (const [name, field] of Object.entries(FIELDS[tab]))
-            out[`${tab}.${name}`] = field.default ?? (field.minimum === undefined ? null : field.minimum);
+            out[`${tab}.${name}`] = field.default ?? field.first ?? null;
     return out;
 }
 
@@ -58,8 +58,8 @@ function rangesNow() {
         out[tab] = {};
         for (const [name, field] of Object.entries(FIELDS[tab])) {
             if (field.minimum === undefined) continue;
-            const { minimum, maximum, step, default: standard } = { ...field, ...told[name] };
-            const range = { minimum, maximum, step, default: standard ?? model[name] ?? minimum };
+            const { minimum, maximum, step, default: standard, first } = { ...field, ...told[name] };
+            const range = { minimum, maximum, step, default: standard ?? model[name] ?? first };
             if (name === "width" || name === "height") [range.minimum, range.maximum] = model.sizes;
             out[tab][name] = range;
         }

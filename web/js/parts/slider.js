@@ -79,7 +79,7 @@ export function slider(tab, name, { hint } = {}) {
     );
 
     watch([key, "ranges"], (value, ranges) => {
-        range = ranges?.[tab]?.[name] ?? { ...field, default: field.default ?? field.minimum };
+        range = ranges?.[tab]?.[name] ?? { ...field, default: field.default ?? field.first };
         Object.assign(bar, { min: range.minimum, max: range.maximum, step: range.step });
         const at = (v) => (range.maximum > range.minimum ? (v - range.minimum) / (range.maximum - range.minimum) : 0);
         const shown = Math.min(1, Math.max(0, at(value)));
