@@ -188,11 +188,11 @@ static void pose_map(void **state)
     (void)state;
     zis_weights *w = weights(ZIS_SYNTH_POSE, ZIS_DTYPE_F32, NULL);
     zis_body *m = body(w);
-    zis_image *img = grey(128, 64), *map = NULL;
+    zis_image *img = grey(32, 128), *map = NULL;
     zis_error err = {0};
     assert_int_equal(zis_preprocess_pose_map(m, img, &run, &map, &err), ZIS_OK);
     assert_int_equal(map->channels, 3);
-    for (int i = 0; i < 128 * 64 * 3; i++) assert_int_equal(map->data[i], 0); /* nobody */
+    for (int i = 0; i < 32 * 128 * 3; i++) assert_int_equal(map->data[i], 0); /* nobody */
     zis_image_destroy(&map);
     zis_body_close(&m);
     for (int i = 0; i < ZIS_OPENPOSE_HEAT_MAPS; i++) values_of(w, "Mconv7_stage6_L2.bias")[i] = NAN;
@@ -209,7 +209,7 @@ static void cancelled(void **state)
     (void)state;
     zis_weights *w = weights(ZIS_SYNTH_POSE, ZIS_DTYPE_F32, NULL);
     zis_body *m = body(w);
-    zis_image *img = grey(128, 64), *map = NULL;
+    zis_image *img = grey(32, 128), *map = NULL;
     zis_error err = {0};
     atomic_bool cancel = true;
     run.cancel = &cancel;
@@ -281,7 +281,7 @@ static void out_of_memory(void **state)
     zis_weights_close(&depth);
     zis_weights *pose = weights(ZIS_SYNTH_POSE, ZIS_DTYPE_F32, NULL);
     fail_each(open_pose, pose, 5000);
-    posing p = {body(pose), grey(128, 64)};
+    posing p = {body(pose), grey(32, 128)};
     fail_each(make_pose, &p, 6); /* before the network; what follows it has tests of its own */
     zis_image_destroy(&p.img);
     zis_body_close(&p.m);
