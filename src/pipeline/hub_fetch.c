@@ -15,6 +15,8 @@
 #define PROGRESS_BYTES ((uint64_t)64 << 10)
 /* Answers of a file that may be not what the Hub listed, before that is believed. */
 #define ODD_MAX 2
+#define POKE_BYTES ((uint64_t)4 << 20)
+#define POKE_SECONDS 0.05
 #define LOCK_SECONDS 0.5
 #define TELL_SECONDS 0.2
 /* Longer waits are for a person to decide. */
@@ -65,6 +67,8 @@ typedef struct fetch {
     uint64_t total;
     double told_at, rate_at, rate;
     uint64_t received, rate_bytes;
+    uint64_t unhashed; /* bytes that the other thread was not told of */
+    double poked_at;
 } fetch;
 
 /* ---- words --------------------------------------------------------------------------------- */
@@ -445,6 +449,7 @@ static zis_status take_messages(fetch *f, zis_error *err)
     int left;
     for (CURLMsg *m; !st && (m = l->multi_info_read(f->http->multi, &left));) {
         if (m->msg != CURLMSG_DONE) continue;
+        f->poked_at = 0; /* the end of a file is hashed at once */
         CURLcode code = m->data.result;
         for (int i = 0; i < f->n_slots; i++)
             if (f->slots[i].easy == m->easy_handle && f->slots[i].blob) {
@@ -474,10 +479,21 @@ static zis_status perform(fetch *f, zis_error *err)
     uint64_t after = sum_have(f);
     for (int i = 0; i < f->n_slots; i++)
         if (f->slots[i].blob && f->slots[i].at > f->slots[i].from) f->slot_job[i]->known = true;
-    if (after == before) return ZIS_OK;
-    f->received += after - before;
-    zis_hub_verify_poke(f->verify);
+    if (after > before) {
+        f->received += after - before;
+        f->unhashed += after - before;
+    }
     return ZIS_OK;
+}
+
+/* Wakes the thread that hashes: not for every buffer, which would cost a switch each. */
+static void poke(fetch *f)
+{
+    double now = zis_os_now();
+    if (!f->unhashed || (f->unhashed < POKE_BYTES && now - f->poked_at < POKE_SECONDS)) return;
+    f->unhashed = 0;
+    f->poked_at = now;
+    zis_hub_verify_poke(f->verify);
 }
 
 static zis_status step(fetch *f, bool *all_done, zis_error *err)
@@ -491,6 +507,7 @@ static zis_status step(fetch *f, bool *all_done, zis_error *err)
     }
     if (!st) st = perform(f, err);
     if (!st) st = take_messages(f, err);
+    poke(f);
     *all_done = true;
     for (size_t i = 0; i < f->n && !st; i++) {
         job *j = &f->jobs[i];

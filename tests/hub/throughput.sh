@@ -16,29 +16,35 @@ export HF_ENDPOINT=http://127.0.0.1:$port HF_HUB_CACHE=$dir/cache
 "$zis" fetch Org/m --dry-run | tail -n 1 # the Hub computes its hashes now
 commit=$("$zis" fetch Org/m --dry-run --json | sed -n 's/.*"commit": "\([0-9a-f]*\)".*/\1/p')
 
-now() { date +%s%N; }
+TIMEFORMAT='%R %U %S' # seconds of the clock, and of computing
+sample() { # the most memory that zis has of its own, looked at twice a second
+    local most=0 m
+    while m=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status" 2>/dev/null) && [ "$m" ]; do
+        [ "$m" -le "$most" ] || most=$m
+        echo "$most" >"$dir/memory"
+        sleep 0.5
+    done
+}
 for round in 1 2 3; do
     sync
-    from=$(now)
-    curl -sL -o "$dir/by-curl" "$HF_ENDPOINT/Org/m/resolve/$commit/w.safetensors"
-    curl_written=$(now)
-    sync -d "$dir/by-curl"
-    curl_flushed=$(now)
+    { time curl -sL -o "$dir/by-curl" "$HF_ENDPOINT/Org/m/resolve/$commit/w.safetensors"; } 2>"$dir/curl"
+    { time sync -d "$dir/by-curl"; } 2>"$dir/flush"
     rm "$dir/by-curl"
     sync
-    zis_from=$(now)
-    "$zis" fetch Org/m -q &
-    pid=$! memory=0
-    while kill -0 $pid 2>/dev/null; do
-        m=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' /proc/$pid/status 2>/dev/null)
-        [ "${m:-0}" -le "$memory" ] || memory=$m
-        sleep 0.05
-    done
-    wait $pid || exit 1
-    zis_to=$(now)
+    {
+        time {
+            "$zis" fetch Org/m -q &
+            pid=$!
+            sample $pid &
+            watch=$!
+            wait $pid || echo "zis fetch failed" >&2
+        }
+    } 2>"$dir/zis"
+    wait $watch
     rm -rf "$dir/cache"
-    awk -v mb="$mb" -v a=$((curl_written - from)) -v b=$((curl_flushed - from)) -v c=$((zis_to - zis_from)) \
-        -v m="$memory" -v r=$round 'BEGIN {
-        printf "round %d: curl %.0f MB/s (flushed: %.0f), zis fetch %.0f MB/s = %.0f %% (%.0f %%), memory %.1f MB\n",
-            r, mb / a * 1e9, mb / b * 1e9, mb / c * 1e9, 100 * a / c, 100 * b / c, m / 1000 }'
+    cat "$dir/curl" "$dir/flush" "$dir/zis" "$dir/memory" | awk -v mb="$mb" -v r=$round '
+        NR == 1 { wall = $1; cpu = $2 + $3 } NR == 2 { flush = $1 } NR == 3 { zis = $1; zcpu = $2 + $3 }
+        END { printf "round %d: curl %.0f MB/s, flushed %.0f; zis fetch %.0f MB/s = %.0f %%, %.0f %%; ", r,
+              mb / wall, mb / (wall + flush), mb / zis, 100 * wall / zis, 100 * (wall + flush) / zis
+              printf "computing %.2f s and %.2f s; memory %.1f MB\n", cpu, zcpu, $1 / 1000 }'
 done
