@@ -32,12 +32,15 @@ static bool try_name(finder *f, const char *folder, const char *name)
     return false;
 }
 
-static bool try_folder(finder *f, const char *folder)
+static bool is_in(finder *f, const char *folder)
 {
-    if (try_name(f, folder, f->q->file) || try_name(f, folder, f->other)) return true;
+    return try_name(f, folder, f->q->file) || try_name(f, folder, f->other);
+}
+
+static void looked_in(finder *f, const char *folder)
+{
     zis_buf_printf(&f->looked, "%s%s", f->looked.len ? ", " : "", folder);
     f->nomem = f->nomem || f->looked.failed;
-    return false;
 }
 
 static bool try_embedded(finder *f)
@@ -47,7 +50,8 @@ static bool try_embedded(finder *f)
         char *root = zis_model_embedded_root_at(i);
         char *inner = root && *root ? zis_os_join(root, "annotators") : NULL;
         f->nomem = f->nomem || !root || (*root && !inner);
-        if (inner) found = try_folder(f, inner) || try_folder(f, root);
+        if (inner) found = is_in(f, inner) || is_in(f, root);
+        if (inner && !found) looked_in(f, root); /* that covers both */
         free(inner);
         free(root);
     }
@@ -66,10 +70,10 @@ static zis_status try_cache(finder *f, zis_error *err)
     char *repo = name ? zis_os_join(cache, name) : NULL;
     zis_status st = repo ? zis_hubcache_snapshot(&snapshot, repo, NULL) : ZIS_NOMEM;
     f->nomem = f->nomem || st == ZIS_NOMEM;
-    if (!st && try_folder(f, snapshot))
+    if (!st && is_in(f, snapshot))
         st = zis_hubcache_check(snapshot, cache, f->q->fetch, err);
-    else if (st && repo)
-        zis_buf_printf(&f->looked, "%s%s", f->looked.len ? ", " : "", repo);
+    else if (repo)
+        looked_in(f, repo);
     if (!f->found) st = ZIS_OK;
     free(snapshot);
     free(repo);

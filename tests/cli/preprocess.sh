@@ -30,7 +30,7 @@ bad 1 "the preprocessor 'depth' needs dpt_hybrid-midas-501f0c75.pt of lllyasviel
     "${p[@]}" depth -i "$photo" -o x.png
 has err "\`zis fetch depth\` gets it"
 has err "--preprocess-weights"
-has err "looked in $ZIS_MODELS/annotators, "
+has err "looked in $ZIS_MODELS, "
 has err "/nonexistent/models--lllyasviel--Annotators"
 bad 1 "the preprocessor 'pose' needs body_pose_model.pth" "${p[@]}" pose -i "$photo" -o x.png --json
 has out '^{"ok": false, "error": {"code": "not_found"'
