@@ -52,7 +52,20 @@ static const char words[] =
 /* Passes of a stage that is measured alone. */
 #define STAGE_RUNS 5
 
-enum { TEXT, EMBED, STEP, CONTROL_STEP, DECODE, ENCODE, CANNY, DEPTH, POSE, TOTAL, N_STAGES };
+enum {
+    TEXT,
+    EMBED,
+    STEP,
+    CONTROL_STEP,
+    DECODE,
+    ENCODE,
+    CANNY,
+    DEPTH,
+    POSE,
+    ESRGAN,
+    TOTAL,
+    N_STAGES
+};
 static const char *const stage_names[N_STAGES] = {
     "text",
     "embed",
@@ -63,6 +76,7 @@ static const char *const stage_names[N_STAGES] = {
     "preprocess_canny",
     "preprocess_depth",
     "preprocess_pose",
+    "esrgan",
     "total",
 };
 /* Those of drawing are measured together. */
@@ -269,7 +283,7 @@ static zis_status measure_stages(bench *b, zis_error *err)
     return st;
 }
 
-static zis_status measure_preprocessor(bench *b, int s, zis_bench_picture what, zis_error *err)
+static zis_status measure_network(bench *b, int s, zis_bench_picture what, zis_error *err)
 {
     zis_bench_passes passes = {0};
     if (!(b->wanted >> s & 1)) return ZIS_OK;
@@ -280,11 +294,12 @@ static zis_status measure_preprocessor(bench *b, int s, zis_bench_picture what, 
     return st;
 }
 
-static zis_status measure_preprocessors(bench *b, zis_error *err)
+static zis_status measure_networks(bench *b, zis_error *err)
 {
-    zis_status st = measure_preprocessor(b, CANNY, ZIS_BENCH_CANNY, err);
-    if (!st) st = measure_preprocessor(b, DEPTH, ZIS_BENCH_DEPTH, err);
-    return st ? st : measure_preprocessor(b, POSE, ZIS_BENCH_POSE, err);
+    zis_status st = measure_network(b, CANNY, ZIS_BENCH_CANNY, err);
+    if (!st) st = measure_network(b, DEPTH, ZIS_BENCH_DEPTH, err);
+    if (!st) st = measure_network(b, POSE, ZIS_BENCH_POSE, err);
+    return st ? st : measure_network(b, ESRGAN, ZIS_BENCH_ESRGAN, err);
 }
 
 /* ---- answers ------------------------------------------------------------------------------- */
@@ -585,7 +600,7 @@ static zis_status run_stages(bench *b, zis_buf *out, zis_error *err)
     for (int i = 0; i < b->repeat && draws(b) && !st; i++) st = measure_picture(b, err);
     if (!st && draws(b)) st = measure_control(b, err);
     if (!st && draws(b)) st = measure_stages(b, err);
-    if (!st) st = measure_preprocessors(b, err);
+    if (!st) st = measure_networks(b, err);
     if (!st && b->nomem) st = zis_fail_nomem(err, "the times");
     if (st) return st;
     if (b->cli->json)

@@ -1,4 +1,4 @@
-/* The preprocessors on a picture of slow waves. */
+/* The preprocessors and the upscaler on a picture of slow waves. */
 #include "cli/bench_pictures.h"
 
 #include "base/os.h"
@@ -6,6 +6,7 @@
 #include "models/preprocess/canny.h"
 #include "models/preprocess/openpose_skeleton.h"
 #include "pipeline/preprocess_maps.h"
+#include "pipeline/upscale.h"
 
 typedef struct subject {
     zis_bench_picture what;
@@ -14,7 +15,15 @@ typedef struct subject {
     zis_weights *weights;
     zis_dpt *depth;
     zis_body *pose;
+    zis_esrgan *esrgan;
 } subject;
+
+static const int sides[ZIS_BENCH_PICTURES_COUNT] = {
+    [ZIS_BENCH_CANNY] = 512,
+    [ZIS_BENCH_DEPTH] = 384,
+    [ZIS_BENCH_POSE] = 512,
+    [ZIS_BENCH_ESRGAN] = 256,
+};
 
 static zis_status make_picture(subject *s, int side, zis_error *err)
 {
@@ -40,7 +49,7 @@ static zis_status make_weights(subject *s, zis_synth_part part, zis_error *err)
 
 static zis_status prepare(subject *s, zis_error *err)
 {
-    zis_status st = make_picture(s, s->what == ZIS_BENCH_DEPTH ? 384 : 512, err);
+    zis_status st = make_picture(s, sides[s->what], err);
     if (st) return st;
     switch (s->what) {
     case ZIS_BENCH_DEPTH:
@@ -49,9 +58,21 @@ static zis_status prepare(subject *s, zis_error *err)
     case ZIS_BENCH_POSE:
         st = make_weights(s, ZIS_SYNTH_POSE, err);
         return st ? st : zis_body_create(&s->pose, s->weights, err);
+    case ZIS_BENCH_ESRGAN: {
+        zis_esrgan_config config;
+        st = make_weights(s, ZIS_SYNTH_ESRGAN, err);
+        if (!st) st = zis_esrgan_config_read(&config, s->weights, err);
+        return st ? st : zis_esrgan_create(&s->esrgan, &config, s->weights, err);
+    }
     default:
         return ZIS_OK;
     }
+}
+
+static zis_upscale_job upscale_job(const subject *s)
+{
+    return (zis_upscale_job){
+        .model = s->esrgan, .in = s->picture, .tile = ZIS_UPSCALE_TILE, .pad = ZIS_UPSCALE_PAD};
 }
 
 /* One pass; the map is thrown away. */
@@ -59,7 +80,12 @@ static zis_status pass(const subject *s, zis_error *err)
 {
     zis_image *map = NULL;
     zis_status st;
+    zis_upscale_job job;
     switch (s->what) {
+    case ZIS_BENCH_ESRGAN:
+        job = upscale_job(s);
+        st = zis_upscale_whole(&job, s->run, &map, err);
+        break;
     case ZIS_BENCH_DEPTH:
         st = zis_preprocess_depth_map(s->depth, s->picture, s->run, &map, err);
         break;
@@ -96,6 +122,14 @@ static zis_status count(const subject *s, zis_bench_passes *out, zis_error *err)
         zis_tensor paf = zis_run_alloc_3d(&dry, ZIS_DTYPE_F32, ZIS_OPENPOSE_PAF_MAPS, h / 8, w / 8);
         st = zis_body_forward(s->pose, &dry, &planes, heat, paf, NULL, NULL, err);
     }
+    if (s->what == ZIS_BENCH_ESRGAN) {
+        zis_upscale_job job = upscale_job(s);
+        zis_upscale_plan plan = {0};
+        st = zis_upscale_plan_make(&job, s->run, 1, 1, &plan, err);
+        out->flops = plan.flops;
+        out->bytes = plan.bytes;
+        return st;
+    }
     out->flops = dry.flops;
     out->bytes = dry.bytes;
     return st;
@@ -116,6 +150,7 @@ zis_status zis_bench_pictures_run(zis_bench_picture what,
     }
     zis_dpt_close(&s.depth);
     zis_body_close(&s.pose);
+    zis_esrgan_close(&s.esrgan);
     zis_weights_close(&s.weights);
     zis_image_destroy(&s.picture);
     return st;

@@ -45,6 +45,8 @@ static const struct {
     {"lite", 1u << ZIS_SYNTH_CONTROL_LITE, true, NULL},
     {"depth", 1u << ZIS_SYNTH_DEPTH, true, NULL},
     {"pose", 1u << ZIS_SYNTH_POSE, true, NULL},
+    {"esrgan", 1u << ZIS_SYNTH_ESRGAN, true, NULL},
+    {"srvgg", 1u << ZIS_SYNTH_SRVGG, true, NULL},
 };
 #define N_WHATS (sizeof whats / sizeof *whats)
 
@@ -54,7 +56,8 @@ static const zis_usage usage = {
     .about =
         "Writes a checkpoint of synthetic weights with the names, shapes and layout of the "
         "real one.\nWHAT: turbo, base (a folder, 20.5 GB each); transformer, text-encoder, vae, "
-        "controlnet-1.0,\ncontrolnet-2.0, controlnet-2.1, lite, depth, pose (a folder or a "
+        "controlnet-1.0,\ncontrolnet-2.0, controlnet-2.1, lite, depth, pose, esrgan, srvgg (a "
+        "folder or a "
         ".safetensors file); all (turbo\nand base, 33 GB).",
     .options = options,
     .rest_max = 2,

@@ -49,6 +49,8 @@ typedef enum zis_synth_part {
     ZIS_SYNTH_CONTROL_2_0,
     ZIS_SYNTH_CONTROL_2_1,
     ZIS_SYNTH_CONTROL_LITE, /* 2.1 with three layers */
+    ZIS_SYNTH_ESRGAN,       /* RealESRGAN_x4plus */
+    ZIS_SYNTH_SRVGG,        /* realesr-general-x4v3 */
     ZIS_SYNTH_PART_COUNT
 } zis_synth_part;
 

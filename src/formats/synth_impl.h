@@ -28,5 +28,7 @@ void zis_synth_build_control_2_1(zis_synth_builder *b);
 void zis_synth_build_control_lite(zis_synth_builder *b);
 void zis_synth_build_depth(zis_synth_builder *b);
 void zis_synth_build_pose(zis_synth_builder *b);
+void zis_synth_build_esrgan(zis_synth_builder *b);
+void zis_synth_build_srvgg(zis_synth_builder *b);
 
 #endif

@@ -282,6 +282,8 @@ static const zis_synth_part_info parts[ZIS_SYNTH_PART_COUNT] = {
     [ZIS_SYNTH_CONTROL_2_1] = CONTROL("Union-2.1-8steps"),
     [ZIS_SYNTH_CONTROL_LITE] = CONTROL("Union-2.1-lite-2602-8steps"),
 #undef CONTROL
+    [ZIS_SYNTH_ESRGAN] = {NULL, "RealESRGAN_x4plus.safetensors", NULL, ZIS_DTYPE_F32},
+    [ZIS_SYNTH_SRVGG] = {NULL, "realesr-general-x4v3.safetensors", NULL, ZIS_DTYPE_F32},
 };
 
 const zis_synth_part_info *zis_synth_part_get(zis_synth_part part)
@@ -304,6 +306,8 @@ zis_status zis_synth_list_create(zis_synth_list **out,
         [ZIS_SYNTH_CONTROL_2_0] = zis_synth_build_control_2_0,
         [ZIS_SYNTH_CONTROL_2_1] = zis_synth_build_control_2_1,
         [ZIS_SYNTH_CONTROL_LITE] = zis_synth_build_control_lite,
+        [ZIS_SYNTH_ESRGAN] = zis_synth_build_esrgan,
+        [ZIS_SYNTH_SRVGG] = zis_synth_build_srvgg,
     };
     zis_synth_builder b = {.list = zis_mem_zalloc(1, sizeof *b.list), .dtype = dtype};
     if (b.list) build[part](&b);

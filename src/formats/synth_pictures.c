@@ -134,3 +134,35 @@ void zis_synth_build_pose(zis_synth_builder *b)
     for (int stage = 1; stage <= 6; stage++)
         for (int side = 1; side <= 2; side++) build_branch(b, stage, side);
 }
+
+/* ---- upscalers (upscale.md 1, 6) ------------------------------------------------------------- */
+
+void zis_synth_build_esrgan(zis_synth_builder *b)
+{
+    char name[48];
+    conv(b, "conv_first", 64, 3, 3, true);
+    for (int i = 0; i < 23; i++)
+        for (int d = 1; d <= 3; d++)
+            for (int k = 1; k <= 5; k++) {
+                snprintf(name, sizeof name, "body.%d.rdb%d.conv%d", i, d, k);
+                conv(b, name, k < 5 ? 32 : 64, 64 + 32 * (k - 1), 3, true);
+            }
+    conv(b, "conv_body", 64, 64, 3, true);
+    conv(b, "conv_up1", 64, 64, 3, true);
+    conv(b, "conv_up2", 64, 64, 3, true);
+    conv(b, "conv_hr", 64, 64, 3, true);
+    conv(b, "conv_last", 3, 64, 3, true);
+}
+
+void zis_synth_build_srvgg(zis_synth_builder *b)
+{
+    const int64_t width = 64;
+    char name[32];
+    for (int i = 0; i <= 32; i++) {
+        snprintf(name, sizeof name, "body.%d", 2 * i);
+        conv(b, name, width, i ? width : 3, 3, true);
+        snprintf(name, sizeof name, "body.%d", 2 * i + 1);
+        zis_synth_list_add(b, name, ".weight", 1, &width);
+    }
+    conv(b, "body.66", 48, width, 3, true);
+}

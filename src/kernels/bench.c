@@ -281,6 +281,11 @@ zis_status zis_bench_kernels(
     conv(&b, "256-256 up 256x256", 128, 128, 256, 256, true, false);
     conv(&b, "128-128 256x256", 256, 256, 128, 128, false, true);
     conv(&b, "128-3 256x256", 256, 256, 128, 3, false, true);
+    conv(&b, "64-32 256x256", 256, 256, 64, 32, false, false);
+    conv(&b, "160-32 256x256", 256, 256, 160, 32, false, false);
+    conv(&b, "192-64 256x256", 256, 256, 192, 64, false, false);
+    conv(&b, "64-64 up 512x512", 256, 256, 64, 64, true, false);
+    conv(&b, "64-64 512x512", 512, 512, 64, 64, false, false);
     rows(&b, 288, "256x256");
     rows(&b, 1056, "512x512");
     give_back(&b);

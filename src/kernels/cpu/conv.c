@@ -233,7 +233,10 @@ void zis_cpu_conv2d(zis_run *run, const zis_conv2d_args *a)
         v.norm_a = factor;
         v.norm_b = shift;
     }
-    if (v.k == 3 && a->stride == 1 && v.c >= 8 && !a->exact)
+    bool winograd = v.k == 3 && a->stride == 1 && v.c >= 8 && !a->exact;
+    if (winograd && zis_cpu_conv_tiles_fit(&v))
+        zis_cpu_conv_tiles(run, &v, zis_cpu_winograd_kind(&v));
+    else if (winograd)
         zis_cpu_conv_winograd(run, &v);
     else
         zis_cpu_conv_direct(run, &v);

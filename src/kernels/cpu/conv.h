@@ -51,6 +51,11 @@ static inline zis_micro_pixels zis_cpu_conv_pixels(
 
 /* 3x3, stride 1, not exact, by Winograd: float32 whatever the math. */
 void zis_cpu_conv_winograd(zis_run *run, zis_conv *v);
+/* The kind with the fewest products. */
+zis_micro_wino_kind zis_cpu_winograd_kind(const zis_conv *v);
+/* The same for few channels (conv_tiles.c), where these fit. */
+bool zis_cpu_conv_tiles_fit(const zis_conv *v);
+void zis_cpu_conv_tiles(zis_run *run, zis_conv *v, zis_micro_wino_kind kind);
 /* Any kernel and stride, by products of gathered pixels. */
 void zis_cpu_conv_direct(zis_run *run, zis_conv *v);
 

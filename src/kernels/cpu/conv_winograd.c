@@ -136,7 +136,7 @@ static void product_task(void *arg, int index, int thread)
 }
 
 /* The kind with the fewest products; of equals the smaller tile, whose weights cost less. */
-static zis_micro_wino_kind pick(const zis_conv *v)
+zis_micro_wino_kind zis_cpu_winograd_kind(const zis_conv *v)
 {
     zis_micro_wino_kind best = ZIS_WINO_4;
     if (v->up == 2 && v->a->pad == 1 && v->a->skip % 2 == 0 && v->out_h % 2 == 0)
@@ -157,7 +157,7 @@ static zis_micro_wino_kind pick(const zis_conv *v)
 void zis_cpu_conv_winograd(zis_run *run, zis_conv *v)
 {
     const zis_micro *m = v->m;
-    zis_micro_wino_kind kind = pick(v);
+    zis_micro_wino_kind kind = zis_cpu_winograd_kind(v);
     winograd_job j = {.v = v, .w = &m->winograd[kind], .parities = 1};
     int64_t skip = v->a->skip; /* rows of the input before the first output's */
     int64_t step = j.w->outputs, halo = j.w->points - step;

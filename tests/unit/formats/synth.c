@@ -164,7 +164,8 @@ static void test_lists_of_published_models(void **state)
         uint64_t values;
     } expected[ZIS_SYNTH_PART_COUNT] = {{521, 6154908736u}, {398, 4022468096u}, {244, 83819683u},
                                         {368, 123146985u},  {184, 52311446u},   {136, 1550778368u},
-                                        {295, 3356225792u}, {295, 3356225792u}, {91, 1008308480u}};
+                                        {295, 3356225792u}, {295, 3356225792u}, {91, 1008308480u},
+                                        {702, 16697987u},   {101, 1213296u}};
     for (int p = 0; p < ZIS_SYNTH_PART_COUNT; p++) {
         zis_synth_list *l = NULL;
         assert_int_equal(zis_synth_list_create(&l, (zis_synth_part)p, ZIS_DTYPE_BF16, NULL),
