@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define FEATURES_ROOM 16
-#define ENCODED_ROOM 8
+#define ENCODED_ROOM 4
 #define CONTROL_STEPS 9
 #define UPSCALE_STEPS 5 /* upscale.md 5 */
 
