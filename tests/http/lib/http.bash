@@ -74,8 +74,13 @@ submit() {
     id=$(jq -r .id body)
 }
 
-# until_state ID STATE
+# until_state ID STATE: an end is waited for on the stream, which costs nothing
 until_state() {
+    case $2 in done | failed | cancelled) curl -sN --max-time 120 -o /dev/null "$base/api/v1/jobs/$1/events" ;; esac
+    poll_state "$1" "$2"
+}
+# poll_state ID STATE: asks until it is so
+poll_state() {
     local i
     for i in $(seq 1500); do
         kill -0 "$server_pid" || { fail "the server has gone: $(tail -n 40 server.err)"; finish; }
