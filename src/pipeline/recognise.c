@@ -25,6 +25,7 @@ static const struct {
     {"FLUX VAE", "original", {"decoder.conv_in.weight", "*decoder.up."}},
     {"RRDBNet upscaler", "new names", {"conv_first.weight", "*body.0.rdb1."}},
     {"RRDBNet upscaler", "old names", {"*model.1.sub.0.RDB1."}},
+    {"SRVGGNetCompact upscaler", "", {"body.0.weight", "body.1.weight"}},
     {"MiDaS depth (DPT-hybrid)",
      "published",
      {"pretrained.model.cls_token", "scratch.output_conv.0.weight"}},
