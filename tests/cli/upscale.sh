@@ -1,0 +1,29 @@
+#!/bin/bash
+# Upscaling: sizes, tiles, with and without the model, the recipe; what is refused.
+. "$(dirname "$0")/lib/common.bash" "$@"
+up() { "$zis" upscale "$@"; }
+same() { cmp -s "$1" "$2" || fail "$3: $1 and $2 differ"; }
+
+ok "picture" up -i "$src/docs/gallery/apple.png" -W 40 -H 28 --no-refine -o in.png --json
+has out '"width": 40, "height": 28, "model": "nano", '
+ok "one pixel" up -i in.png -W 1 -H 1 --no-refine -o one.png
+ok "of one pixel" up -i one.png --scale 3 --no-refine -o three.png --json
+has out '"width": 3, "height": 3, '
+ok "twice" up -i in.png --no-refine -o twice.png --json
+has out '"width": 80, "height": 56, .*"upscale": [0-9.]*, '
+ok "one side" up -i in.png -H 90 --tile 16 --no-refine -o side.png --json
+has out '"width": 129, "height": 90, '
+ok "refined" up -i in.png -s 3 -o refined.png --json
+has out '"width": 80, "height": 56, "model": "nano-turbo", "prompt": "masterpiece, 8k", "steps": 5, '
+ok "again" "$zis" generate --from-image refined.png -o again.png
+same refined.png again.png "recipe"
+
+bad 2 "no picture to upscale" up -o x.png
+bad 1 "is no upscaler" up -i in.png --upscaler "$src/models/nano/lora/sepia.safetensors" --no-refine -o x.png
+bad 1 "no file and none of nano, x4plus" up -i in.png --upscaler /nowhere/x.pth --no-refine -o x.png
+HF_HOME=/nonexistent bad 1 "needs RealESRGAN_x4plus.pth of lllyasviel/Annotators" \
+    up -i in.png --upscaler x4plus --no-refine -o x.png
+bad 2 "at most 8192 a side" up -i "$src/docs/gallery/apple.png" --scale 60 --no-refine -o x.png
+bad 2 "would be the same" up -i in.png -b 2 --no-refine -o x.png
+[ ! -e x.png ] || fail "a refused picture was left behind"
+finish
