@@ -10,8 +10,8 @@
 #include "kernels/cpu/conv.h"
 
 /* Tiles of a group, in rows of a product's tile: the more, the less often weights pass by. */
-#define GROUP 2
-#define CHUNK 64 /* input channels at a time */
+#define GROUP 4
+#define CHUNK 32 /* input channels at a time */
 /* Transformed weights that may pass by from the outer cache. */
 #define MOST_WEIGHTS ((int64_t)8 << 20)
 
