@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct zis_resident {
     zis_resident_entry *list; /* sorted by address after seal */
@@ -22,7 +23,8 @@ zis_status zis_resident_create(zis_resident **out, zis_error *err)
     return ZIS_OK;
 }
 
-zis_status zis_resident_add(zis_resident *r, const void *stored, size_t bytes, zis_error *err)
+zis_status zis_resident_add(
+    zis_resident *r, const void *stored, size_t rows, size_t row_bytes, zis_error *err)
 {
     if (r->n == r->room) {
         size_t room = r->room ? 2 * r->room : 64;
@@ -31,7 +33,10 @@ zis_status zis_resident_add(zis_resident *r, const void *stored, size_t bytes, z
         r->list = p;
         r->room = room;
     }
-    r->list[r->n++] = (zis_resident_entry){.stored = stored, .bytes = bytes};
+    r->list[r->n++] = (zis_resident_entry){.stored = stored,
+                                           .rows = rows,
+                                           .row_bytes = row_bytes,
+                                           .packed = row_bytes % ZIS_RESIDENT_LINE == 0};
     return ZIS_OK;
 }
 
@@ -42,11 +47,18 @@ static int by_address(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Groups of packed rows are whole. */
+static size_t room_of(const zis_resident_entry *e)
+{
+    size_t rows = e->packed ? zis_round_up(e->rows, ZIS_RESIDENT_GROUP) : e->rows;
+    return zis_round_up(rows * e->row_bytes, 4096);
+}
+
 zis_status zis_resident_seal(zis_resident *r, zis_error *err)
 {
     size_t total = 0;
     if (r->n) qsort(r->list, r->n, sizeof *r->list, by_address);
-    for (size_t i = 0; i < r->n; i++) total += zis_round_up(r->list[i].bytes, 4096);
+    for (size_t i = 0; i < r->n; i++) total += room_of(&r->list[i]);
     r->memory = zis_os_pages(total);
     if (!r->memory)
         return zis_fail(err, ZIS_NOMEM, "out of memory for %.1f GB of weights in huge pages",
@@ -55,7 +67,7 @@ zis_status zis_resident_seal(zis_resident *r, zis_error *err)
     size_t at = 0;
     for (size_t i = 0; i < r->n; i++) {
         r->list[i].moved = r->memory + at;
-        at += zis_round_up(r->list[i].bytes, 4096);
+        at += room_of(&r->list[i]);
     }
     return ZIS_OK;
 }
@@ -75,10 +87,23 @@ zis_resident_entry *zis_resident_find(zis_resident *r, const void *stored)
     return r && r->n ? bsearch(&key, r->list, r->n, sizeof key, by_address) : NULL;
 }
 
+void zis_resident_move(const zis_resident_entry *e, size_t row, size_t from, size_t n)
+{
+    const unsigned char *src = e->stored + row * e->row_bytes + from;
+    unsigned char *to = e->moved + zis_resident_at(e->packed, e->row_bytes, row, from);
+    if (!e->packed) {
+        memcpy(to, src, n);
+        return;
+    }
+    for (size_t at = 0; at < n;
+         at += ZIS_RESIDENT_LINE, to += ZIS_RESIDENT_LINE * ZIS_RESIDENT_GROUP)
+        memcpy(to, src + at, n - at < ZIS_RESIDENT_LINE ? n - at : ZIS_RESIDENT_LINE);
+}
+
 void zis_resident_finish(zis_resident_entry *e)
 {
     e->ready = true;
-    zis_os_map_forget(e->stored, e->bytes);
+    zis_os_map_forget(e->stored, e->rows * e->row_bytes);
 }
 
 size_t zis_resident_bytes(const zis_resident *r)

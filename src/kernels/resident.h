@@ -21,26 +21,43 @@
 
 typedef struct zis_resident zis_resident;
 
+/* Moved rows are packed where that is possible: lines of 64 bytes of twelve rows lie side by side,
+ * then the next line of each, so that a product reads memory from front to back. Twelve is the most
+ * rows that a tile of any instruction set takes, and divides into those of the others. */
+#define ZIS_RESIDENT_GROUP 12
+#define ZIS_RESIDENT_LINE 64
+
 /* One weight: dense rows at `stored`, to be or already moved to `moved`. */
 typedef struct zis_resident_entry {
     const unsigned char *stored;
-    size_t bytes;
+    size_t rows, row_bytes;
     unsigned char *moved;
+    bool packed; /* row_bytes is a multiple of a line */
     bool ready;
 } zis_resident_entry;
 
+/* Where byte `at` of a row lies from `moved` (and from `stored`, where packed is false). */
+static inline size_t zis_resident_at(bool packed, size_t row_bytes, size_t row, size_t at)
+{
+    if (!packed) return row * row_bytes + at;
+    return (row / ZIS_RESIDENT_GROUP * row_bytes + at / ZIS_RESIDENT_LINE * ZIS_RESIDENT_LINE) *
+               ZIS_RESIDENT_GROUP +
+           row % ZIS_RESIDENT_GROUP * ZIS_RESIDENT_LINE + at % ZIS_RESIDENT_LINE;
+}
+
 ZIS_MUST_USE zis_status zis_resident_create(zis_resident **out, zis_error *err);
 /* Before seal. */
-ZIS_MUST_USE zis_status zis_resident_add(zis_resident *r,
-                                         const void *stored,
-                                         size_t bytes,
-                                         zis_error *err);
+ZIS_MUST_USE zis_status zis_resident_add(
+    zis_resident *r, const void *stored, size_t rows, size_t row_bytes, zis_error *err);
 /* Reserves the addresses; memory is taken page by page as weights move. */
 ZIS_MUST_USE zis_status zis_resident_seal(zis_resident *r, zis_error *err);
 void zis_resident_destroy(zis_resident **r);
 
 /* The entry that starts at this address; NULL if there is none, or r is NULL. */
 zis_resident_entry *zis_resident_find(zis_resident *r, const void *stored);
+/* Copies bytes from .. from+n-1 of a row to their place; tasks may copy disjoint parts. Where the
+ * entry is packed, `from` begins a line. */
+void zis_resident_move(const zis_resident_entry *e, size_t row, size_t from, size_t n);
 /* All rows have been copied: marks the entry and gives the mapped pages back. */
 void zis_resident_finish(zis_resident_entry *e);
 /* Bytes added. */

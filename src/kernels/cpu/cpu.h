@@ -65,11 +65,14 @@ void zis_cpu_row(
 
 /* C[rows][nr] (+)= R V over all steps in cache-sized pieces of k. */
 typedef struct zis_cpu_product {
-    const unsigned char *r;     /* row-major, r_stride bytes */
-    const unsigned char *ahead; /* or NULL */
-    const unsigned char *v;     /* panel */
-    float *c;                   /* [rows][nr] */
-    int64_t r_stride, ahead_stride;
+    const unsigned char *r;         /* the first row, at the first step */
+    const unsigned char *ahead;     /* or NULL */
+    const unsigned char *v;         /* panel */
+    float *c;                       /* [rows][nr] */
+    int64_t r_stride, ahead_stride; /* bytes from row to row, of dense rows */
+    bool r_packed, ahead_packed;    /* rows lie as packed ones (resident.h); strides say how long */
+    int64_t row;                    /* number of the first packed row in its matrix */
+    int64_t ahead_row;
     int64_t rows, steps;
     int vectors;
     bool add;

@@ -36,6 +36,7 @@ typedef struct linear_job {
     size_t row_bytes;               /* of a widened row of a slice */
     bool pair;                      /* SILU_MUL: blocks hold rows of both weights */
     const unsigned char *source[3]; /* where the rows of each weight are read */
+    bool packed[3];                 /* as resident.h packs them */
     zis_resident_entry *entry[3];   /* of those that are moved there meanwhile, or NULL */
     int threads;
     unsigned char *rows; /* [threads][block * (pair + 1)][row_bytes] */
@@ -57,7 +58,9 @@ static size_t stored_size(const zis_weight *w)
 static const unsigned char *weight_at(const linear_job *j, int i, int64_t row, int64_t k)
 {
     const zis_weight *w = j->a->w[i];
-    return j->source[i] + ((size_t)row * (size_t)w->t.stride + (size_t)k) * stored_size(w);
+    size_t size = stored_size(w);
+    return j->source[i] +
+           zis_resident_at(j->packed[i], (size_t)w->t.stride * size, (size_t)row, (size_t)k * size);
 }
 
 /* The rows of a block: of which weight (-1: none), from where, how many, their first column in y.
@@ -128,14 +131,17 @@ static int64_t elements(const linear_job *j, int64_t steps)
 /* Moves a slice of weight i to its huge pages, if it is on its way there. */
 static void move_slice(const linear_job *j, int i, const slice *s)
 {
-    const zis_weight *w = j->a->w[i];
     int64_t k = elements(j, s->from), n = zis_min64(elements(j, s->steps), j->k - k);
-    size_t size = stored_size(w), row = (size_t)w->t.stride * size;
+    size_t size = stored_size(j->a->w[i]);
     if (!j->entry[i]) return;
-    for (int64_t r = s->b.row; r < s->b.row + s->b.n; r++) {
-        size_t at = (size_t)r * row + (size_t)k * size;
-        memcpy(j->entry[i]->moved + at, (const unsigned char *)w->t.data + at, (size_t)n * size);
-    }
+    for (int64_t r = s->b.row; r < s->b.row + s->b.n; r++)
+        zis_resident_move(j->entry[i], (size_t)r, (size_t)k * size, (size_t)n * size);
+}
+
+/* Elements of weight i's rows that lie side by side; an even number, unless it is all of them. */
+static int64_t line_of(const linear_job *j, int i)
+{
+    return j->packed[i] ? ZIS_RESIDENT_LINE / (int64_t)stored_size(j->a->w[i]) : j->k;
 }
 
 /* The same for a weight that deltas change, in pieces of k that keep their factors in the
@@ -146,10 +152,13 @@ static void alter_slice(const linear_job *j, int i, const slice *s, unsigned cha
     const zis_weight *w = j->a->w[i];
     float *sum = j->sums + (int64_t)thread * 3 * ALTERED_PIECE;
     size_t size = j->math == ZIS_CPU_BF16 ? 2 : 4;
+    int64_t line = line_of(j, i);
     for (int64_t at = k; at < end; at += ALTERED_PIECE) {
         int64_t n = zis_min64(ALTERED_PIECE, end - at);
         for (int64_t r = 0; r < s->b.n; r++) {
-            j->m->to_f32(sum, weight_at(j, i, s->b.row + r, at), w->t.dtype, n);
+            for (int64_t e = 0; e < n; e += line)
+                j->m->to_f32(sum + e, weight_at(j, i, s->b.row + r, at + e), w->t.dtype,
+                             zis_min64(line, n - e));
             zis_cpu_delta_add(j->m, w, s->b.row + r, at, n, sum, sum + ALTERED_PIECE);
             zis_cpu_row(j->m, j->math, own + (size_t)r * j->row_bytes + (size_t)(at - k) * size,
                         sum, ZIS_DTYPE_F32, n);
@@ -165,9 +174,30 @@ static void widen_slice(const linear_job *j, int i, const slice *s, unsigned cha
         alter_slice(j, i, s, own, thread);
         return;
     }
-    for (int64_t r = 0; r < s->b.n; r++)
-        zis_cpu_row(j->m, j->math, own + (size_t)r * j->row_bytes, weight_at(j, i, s->b.row + r, k),
-                    j->a->w[i]->t.dtype, n);
+    zis_dtype t = j->a->w[i]->t.dtype;
+    int64_t line = line_of(j, i);
+    for (int64_t r = 0; r < s->b.n; r++) {
+        unsigned char *to = own + (size_t)r * j->row_bytes;
+        for (int64_t at = 0; at < n; at += line)
+            zis_cpu_row(j->m, j->math, to + zis_cpu_row_bytes(j->math, at),
+                        weight_at(j, i, s->b.row + r, k + at), t, zis_min64(line, n - at));
+    }
+}
+
+/* The rows of a slice as they are multiplied: where they lie, or widened. */
+typedef struct slice_rows {
+    const unsigned char *at; /* the first row's first step */
+    int64_t stride;          /* bytes of a row */
+    bool packed;
+} slice_rows;
+
+/* Row n of a slice. */
+static const unsigned char *row_at(const slice_rows *r, const slice *s, int64_t n)
+{
+    if (!r->packed) return r->at + n * r->stride;
+    size_t row = (size_t)s->b.row, bytes = (size_t)r->stride;
+    return r->at + zis_resident_at(true, bytes, row + (size_t)n, 0) -
+           zis_resident_at(true, bytes, row, 0);
 }
 
 /* Low-rank columns, behind the last slice: one panel times the rows of b. */
@@ -201,8 +231,7 @@ static void multiply(const linear_job *j,
                      const slice *next,
                      int h,
                      int64_t panel,
-                     const unsigned char *rows,
-                     int64_t stride,
+                     const slice_rows *rows,
                      float *tile)
 {
     const zis_micro *m = j->m;
@@ -211,11 +240,14 @@ static void multiply(const linear_job *j,
     if (i >= 0) {
         from = next->b.n * panel / panels / m->mr * m->mr;
         n = panel + 1 == panels ? next->b.n : next->b.n * (panel + 1) / panels / m->mr * m->mr;
-        n = zis_min64(n - from, s->b.n);
+        /* whole tiles: of packed rows a tile must not cross a group */
+        n = zis_min64(zis_div_up(n - from, m->mr) * m->mr, s->b.n);
     }
     zis_cpu_product p = {
-        .r = rows,
-        .r_stride = stride,
+        .r = rows->at,
+        .r_stride = rows->stride,
+        .r_packed = rows->packed,
+        .row = s->b.row,
         .v = j->panels.data + (size_t)panel * j->panels.panel_bytes + (size_t)(s->from * m->nr * 4),
         .c = tile,
         .rows = n,
@@ -225,19 +257,28 @@ static void multiply(const linear_job *j,
     };
     if (n > 0) {
         const zis_weight *w = j->a->w[i];
-        p.ahead = weight_at(j, i, next->b.row + from, elements(j, next->from));
-        /* rows that have yet to move are fetched from where they are */
-        if (j->entry[i]) p.ahead = (const unsigned char *)w->t.data + (p.ahead - j->source[i]);
+        p.ahead_row = next->b.row + from;
         p.ahead_stride = w->t.stride * (int64_t)stored_size(w);
+        p.ahead_packed = j->packed[i] && !j->entry[i];
+        /* rows that have yet to move are fetched from where they are */
+        if (j->entry[i])
+            p.ahead = (const unsigned char *)w->t.data + p.ahead_row * p.ahead_stride +
+                      (size_t)elements(j, next->from) * stored_size(w);
+        else
+            p.ahead = weight_at(j, i, p.ahead_row, elements(j, next->from));
         zis_cpu_multiply(m, j->math, &p);
     }
-    p.r += n * stride;
-    p.c += n * m->nr;
-    p.rows = s->b.n - n;
-    p.ahead = NULL;
-    if (p.rows > 0) zis_cpu_multiply(m, j->math, &p);
+    if (s->b.n > n) {
+        p.row = s->b.row + n;
+        p.r = row_at(rows, s, n);
+        p.c += n * m->nr;
+        p.rows = s->b.n - n;
+        p.ahead = NULL;
+        zis_cpu_multiply(m, j->math, &p);
+    }
     if (!j->fine) return;
-    p.r = rows;
+    p.row = s->b.row;
+    p.r = rows->at;
     p.c = tile;
     p.rows = s->b.n;
     p.v = j->rest.data + (p.v - j->panels.data);
@@ -266,25 +307,24 @@ static void linear_task(void *arg, int index, int thread)
         bool last = from + j->depth >= j->panels.steps;
         slice next =
             last ? slice_at(j, index + j->threads, 0) : slice_at(j, index, from + j->depth);
-        const unsigned char *rows[2], *tail[2] = {NULL, NULL};
-        int64_t stride[2];
+        slice_rows rows[2];
+        const unsigned char *tail[2] = {NULL, NULL};
         for (int h = 0; h <= j->pair; h++) {
             int i = j->pair ? h : s.b.i;
             const zis_weight *w = j->a->w[i];
-            rows[h] = weight_at(j, i, s.b.row, elements(j, from));
-            stride[h] = w->t.stride * (int64_t)stored_size(w);
+            rows[h] = (slice_rows){weight_at(j, i, s.b.row, elements(j, from)),
+                                   w->t.stride * (int64_t)stored_size(w), j->packed[i]};
             move_slice(j, i, &s);
             if (last && j->low[i].rank) tail[h] = widen_tail(j, i, h, &s.b, thread);
             if (in_place(j, i)) continue;
             unsigned char *to = own + (size_t)(h * s.b.n) * j->row_bytes;
             widen_slice(j, i, &s, to, thread);
-            rows[h] = to;
-            stride[h] = (int64_t)j->row_bytes;
+            rows[h] = (slice_rows){to, (int64_t)j->row_bytes, false};
         }
         for (int64_t p = 0; p < j->panels.n; p++) {
             float *tile = tiles + p * lines * j->m->nr;
             for (int h = 0; h <= j->pair; h++)
-                multiply(j, &s, &next, h, p, rows[h], stride[h], tile + h * s.b.n * j->m->nr);
+                multiply(j, &s, &next, h, p, &rows[h], tile + h * s.b.n * j->m->nr);
             for (int h = 0; h <= j->pair; h++)
                 if (tail[h])
                     multiply_tail(j, j->pair ? h : s.b.i, &s.b, p, tail[h],
@@ -301,6 +341,7 @@ static void find_sources(zis_run *run, linear_job *j)
         const zis_weight *w = j->a->w[i];
         zis_resident_entry *e = zis_resident_find(run->resident, w->t.data);
         j->source[i] = e ? e->moved : w->t.data;
+        j->packed[i] = e && e->packed;
         j->entry[i] = e && !e->ready ? e : NULL;
     }
 }

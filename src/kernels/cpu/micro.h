@@ -31,9 +31,11 @@ typedef struct zis_micro_gemm {
     float *c;             /* [rows][nr] */
     const void *ahead;    /* rows to be fetched into the cache meanwhile, or NULL */
     int64_t r_stride;     /* bytes from one row of r to the next */
+    int64_t r_line;       /* bytes from 64 bytes of a row to its next: 64 where rows are dense */
     int64_t ahead_stride; /* the same for ahead, which has as many bytes in each row as r */
-    const void *v_ahead;  /* what of the panel comes next, to be fetched meanwhile, or NULL: */
-    int v_lines;          /* cache lines of it for each 16 steps of k */
+    int64_t ahead_line;
+    const void *v_ahead; /* what of the panel comes next, to be fetched meanwhile, or NULL: */
+    int v_lines;         /* cache lines of it for each 16 steps of k */
     int64_t k;
     int rows;    /* 1 .. mr */
     int vectors; /* 1 or 2: lanes of the panel that are wanted, in vectors */

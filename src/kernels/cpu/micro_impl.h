@@ -442,7 +442,7 @@ ALWAYS void gemm_f32_tile(const zis_micro_gemm *g, const int rows, const int vec
     vf acc[MR][2];
     const char *r[4];
     const float *v = g->v;
-    const int64_t stride = g->r_stride;
+    const int64_t stride = g->r_stride, skip = g->r_line - LINE;
     for (int i = 0; i < 4; i++) r[i] = (const char *)g->r + 3 * i * stride;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < vectors; j++)
@@ -452,7 +452,7 @@ ALWAYS void gemm_f32_tile(const zis_micro_gemm *g, const int rows, const int vec
     for (; k >= LINE / 4; k -= LINE / 4) {
         if (ahead) {
             for (int i = 0; i < rows; i++) __builtin_prefetch(ahead + i * g->ahead_stride, 0, 2);
-            ahead += LINE;
+            ahead += g->ahead_line;
         }
         if (v_ahead) {
             for (int i = 0; i < g->v_lines; i++) __builtin_prefetch(v_ahead + i * LINE, 0, 2);
@@ -467,6 +467,7 @@ ALWAYS void gemm_f32_tile(const zis_micro_gemm *g, const int rows, const int vec
                 for (int i = 0; 3 * i < rows; i++) r[i] += 4;
             }
         }
+        for (int i = 0; 3 * i < rows; i++) r[i] += skip;
     }
     for (; k > 0; k--) {
         fma_step(acc, r, stride, v, rows, vectors);

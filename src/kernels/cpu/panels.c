@@ -1,7 +1,8 @@
 /* panels.c - packing for products, and the loop over cache-sized pieces of k. */
 #include "kernels/cpu/cpu.h"
 
-/* Bytes of a panel's piece that stays in the first-level cache while rows pass by. */
+/* Bytes of a panel's piece that stays in the first-level cache while rows pass by. A multiple of a
+ * line of 16 steps. */
 #define PIECE_BYTES (32 * 1024)
 
 static size_t element(zis_cpu_math math)
@@ -92,17 +93,28 @@ void zis_cpu_row(
     if (math == ZIS_CPU_ROUNDED && t != ZIS_DTYPE_BF16) m->round_bf16(dst, k);
 }
 
+/* Bytes from packed row `from` to row `to`; rows of `bytes`. */
+static int64_t packed_rows(int64_t from, int64_t to, int64_t bytes)
+{
+    const int64_t group = ZIS_RESIDENT_GROUP;
+    return (to / group - from / group) * group * bytes +
+           (to % group - from % group) * ZIS_RESIDENT_LINE;
+}
+
 void zis_cpu_multiply(const zis_micro *m, zis_cpu_math math, const zis_cpu_product *p)
 {
     void (*gemm)(const zis_micro_gemm *) = math == ZIS_CPU_BF16 ? m->gemm_bf16 : m->gemm_f32;
+    const int64_t packed_line = ZIS_RESIDENT_GROUP * ZIS_RESIDENT_LINE;
     int64_t v_step = (int64_t)m->nr * 4; /* bytes of a panel's step: floats or pairs */
     int64_t piece = PIECE_BYTES / v_step;
     int64_t groups = zis_div_up(p->rows, m->mr);
     for (int64_t k = 0; k < p->steps; k += piece) {
         zis_micro_gemm g = {
             .v = p->v + k * v_step,
-            .r_stride = p->r_stride,
-            .ahead_stride = p->ahead_stride,
+            .r_stride = p->r_packed ? ZIS_RESIDENT_LINE : p->r_stride,
+            .r_line = p->r_packed ? packed_line : ZIS_RESIDENT_LINE,
+            .ahead_stride = p->ahead_packed ? ZIS_RESIDENT_LINE : p->ahead_stride,
+            .ahead_line = p->ahead_packed ? packed_line : ZIS_RESIDENT_LINE,
             .k = zis_min64(piece, p->steps - k),
             .vectors = p->vectors,
             .add = p->add || k > 0,
@@ -114,8 +126,14 @@ void zis_cpu_multiply(const zis_micro *m, zis_cpu_math math, const zis_cpu_produ
         for (int64_t i = 0; i < p->rows; i += m->mr) {
             g.v_ahead = p->v + (k + g.k) * v_step + i / m->mr * lines * 64;
             g.rows = (int)zis_min64(m->mr, p->rows - i);
-            g.r = p->r + i * p->r_stride + k * 4;
-            g.ahead = p->ahead ? p->ahead + i * p->ahead_stride + k * 4 : NULL;
+            g.r = p->r + k * 4 / 64 * g.r_line;
+            g.r = (const char *)g.r +
+                  (p->r_packed ? packed_rows(p->row, p->row + i, p->r_stride) : i * p->r_stride);
+            if (p->ahead)
+                g.ahead =
+                    p->ahead + k * 4 / 64 * g.ahead_line +
+                    (p->ahead_packed ? packed_rows(p->ahead_row, p->ahead_row + i, p->ahead_stride)
+                                     : i * p->ahead_stride);
             g.c = p->c + i * m->nr;
             gemm(&g);
         }

@@ -142,7 +142,9 @@ zis_status zis_zimage_add_resident(zis_resident *r,
         const zis_block_mlp *f = &blocks[i].mlp;
         const zis_weight *list[] = {&a->q, &a->k, &a->v, &a->out, &f->gate, &f->up, &f->down};
         for (size_t k = 0; k < COUNT(list) && !st; k++)
-            st = zis_resident_add(r, list[k]->t.data, zis_tensor_bytes(&list[k]->t), err);
+            st = zis_resident_add(
+                r, list[k]->t.data, (size_t)zis_tensor_rows(&list[k]->t),
+                zis_tensor_bytes(&list[k]->t) / (size_t)zis_tensor_rows(&list[k]->t), err);
     }
     return st;
 }
