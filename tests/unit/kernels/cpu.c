@@ -103,6 +103,8 @@ static void test_attention(bench *b)
     attention_case(b, 7, 63, 2, 1, 63, false, 10, false);
     attention_case(b, 20, 1100, 2, 2, 128, false, 20, false);
     attention_case(b, 600, 600, 1, 1, 16, true, 5, false);
+    attention_case(b, 1201, 1009, 2, 1, 24, false, 5, false); /* several groups and blocks */
+    attention_case(b, 1153, 1153, 2, 2, 32, true, 5, false);
 }
 
 static void test_norms(bench *b)
