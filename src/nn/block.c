@@ -62,3 +62,18 @@ void zis_block_feed(
                &(zis_linear_args){.y = y, .x = f, .w = {&w->down}, .n_w = 1, .epilogue = epilogue});
     zis_arena_restore(&run->scratch, mark);
 }
+
+zis_status zis_block_add_resident(zis_resident *r,
+                                  const zis_block_attention *attention,
+                                  const zis_block_mlp *mlp,
+                                  zis_error *err)
+{
+    const zis_weight *list[] = {&attention->q, &attention->k, &attention->v, &attention->out,
+                                &mlp->gate,    &mlp->up,      &mlp->down};
+    zis_status st = ZIS_OK;
+    for (size_t k = 0; k < sizeof list / sizeof *list && !st; k++) {
+        size_t rows = (size_t)zis_tensor_rows(&list[k]->t);
+        st = zis_resident_add(r, list[k]->t.data, rows, zis_tensor_bytes(&list[k]->t) / rows, err);
+    }
+    return st;
+}

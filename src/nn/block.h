@@ -44,4 +44,10 @@ typedef struct zis_block_mlp {
 void zis_block_feed(
     zis_run *run, const zis_block_mlp *w, zis_tensor u, zis_tensor y, zis_epilogue epilogue);
 
+/* Lists a block's matrices among those that move to huge pages (resident.h). */
+ZIS_MUST_USE zis_status zis_block_add_resident(zis_resident *r,
+                                               const zis_block_attention *attention,
+                                               const zis_block_mlp *mlp,
+                                               zis_error *err);
+
 #endif

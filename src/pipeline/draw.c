@@ -37,6 +37,10 @@ static zis_status tokenize(zis_draw_text *t, const zis_model *model, const char 
                                        err);
 }
 
+/* So many prompts are those of a single picture; who asks for more will go on, and the text
+ * encoder's weights move to where they are read fastest (resident.h). */
+#define PASSING_PROMPTS 2
+
 /* Features of one prompt: kept ones, or made now and kept. */
 static zis_status make_features(maker *m,
                                 const zis_draw_text *t,
@@ -50,7 +54,10 @@ static zis_status make_features(maker *m,
         int64_t width = zis_qwen3_get_config(model->text_encoder)->hidden;
         float *made = zis_mem_alloc(t->n * (size_t)width, sizeof *made);
         if (!made) return zis_fail_nomem(err, "the features of the prompt");
+        bool settled = zis_features_made(m->features) >= PASSING_PROMPTS;
+        m->run->resident = settled ? zis_qwen3_resident(model->text_encoder) : NULL;
         zis_status st = zis_draw_encode_text(model, m->run, t->ids, n, made, err);
+        m->run->resident = NULL;
         if (!st) st = zis_features_put(m->features, model->text_encoder, t->ids, n, made, err);
         if (st) {
             free(made);

@@ -15,6 +15,7 @@ typedef struct entry {
 
 struct zis_features {
     int room, count;
+    long made;
     entry list[]; /* [room], latest first */
 };
 
@@ -70,7 +71,13 @@ zis_status zis_features_put(zis_features *f,
     memmove(&f->list[1], &f->list[0], (size_t)f->count * sizeof(entry));
     f->list[0] = (entry){encoder, copy, n, data};
     f->count++;
+    f->made++;
     return ZIS_OK;
+}
+
+long zis_features_made(const zis_features *f)
+{
+    return f->made;
 }
 
 void zis_features_forget(zis_features *f, const void *encoder)

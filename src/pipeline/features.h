@@ -27,6 +27,8 @@ ZIS_MUST_USE zis_status zis_features_put(zis_features *f,
                                          int64_t n,
                                          float *data,
                                          zis_error *err);
+/* How many were ever put. */
+long zis_features_made(const zis_features *f);
 /* Forgets what `encoder` made, before it is closed: another may get its address. */
 void zis_features_forget(zis_features *f, const void *encoder);
 

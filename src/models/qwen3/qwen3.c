@@ -2,6 +2,7 @@
 #include "models/qwen3/qwen3.h"
 
 #include "base/mem.h"
+#include "base/os.h"
 #include "nn/bind.h"
 #include "nn/block.h"
 #include "nn/folder.h"
@@ -23,6 +24,7 @@ struct zis_qwen3 {
     zis_weight embed;
     layer *layers; /* [n_layers] */
     int n_layers;  /* those that are run: all but the last */
+    zis_resident *resident;
 };
 
 /* D hidden, Q heads * head_dim, K kv_heads * head_dim, H head_dim, F intermediate, V vocabulary */
@@ -92,6 +94,29 @@ out:
     return st;
 }
 
+/* Below this the look-ups of pages cost nothing that could be seen. */
+#define RESIDENT_LEAST (1u << 30)
+
+/* Only addresses are reserved here; without them nothing moves, which is no failure. What moves can
+ * no longer be dropped by the system, and beside it lies a transformer half again as large. */
+static void make_resident(zis_qwen3 *m)
+{
+    uint64_t memory = zis_os_memory();
+    if (m->bind.bytes < RESIDENT_LEAST || (memory && memory < m->bind.bytes * 3)) return;
+    zis_resident *r = NULL;
+    zis_status st = zis_resident_create(&r, NULL);
+    for (int i = 0; i < m->n_layers && !st; i++)
+        st = zis_block_add_resident(r, &m->layers[i].attention, &m->layers[i].mlp, NULL);
+    if (!st) st = zis_resident_seal(r, NULL);
+    if (st) zis_resident_destroy(&r);
+    m->resident = r;
+}
+
+zis_resident *zis_qwen3_resident(const zis_qwen3 *m)
+{
+    return m->resident;
+}
+
 zis_status zis_qwen3_open(zis_qwen3 **out, const char *folder, zis_error *err)
 {
     zis_json_doc *doc = NULL;
@@ -104,6 +129,7 @@ zis_status zis_qwen3_open(zis_qwen3 **out, const char *folder, zis_error *err)
     if (!st) {
         m->owned = weights;
         weights = NULL;
+        make_resident(m);
         *out = m;
     }
     zis_weights_close(&weights);
@@ -116,6 +142,7 @@ void zis_qwen3_close(zis_qwen3 **model)
     zis_qwen3 *m = *model;
     if (!m) return;
     zis_bind_deinit(&m->bind);
+    zis_resident_destroy(&m->resident);
     zis_weights_close(&m->owned);
     free(m->layers);
     free(m);

@@ -37,6 +37,11 @@ void zis_qwen3_close(zis_qwen3 **m);
 const zis_qwen3_config *zis_qwen3_get_config(const zis_qwen3 *m);
 uint64_t zis_qwen3_bytes(const zis_qwen3 *m); /* of its weights, as stored */
 
+/* To be set as a run's `resident` before encode, when many prompts are to come: the matrices then
+ * move to huge pages in that pass (resident.h), which costs several times what a pass saves. NULL
+ * where they stay mapped: a small model, weights that the caller keeps, or too little memory. */
+zis_resident *zis_qwen3_resident(const zis_qwen3 *m);
+
 /* Watches intermediate values (golden `mid.*`): called after each layer with [n, hidden]; may be
  * NULL. Only meaningful in a real run. */
 typedef void zis_qwen3_watch(void *arg, zis_run *run, const char *name, const zis_tensor *t);

@@ -137,15 +137,8 @@ zis_status zis_zimage_add_resident(zis_resident *r,
                                    zis_error *err)
 {
     zis_status st = ZIS_OK;
-    for (int64_t i = 0; i < n && !st; i++) {
-        const zis_block_attention *a = &blocks[i].attention;
-        const zis_block_mlp *f = &blocks[i].mlp;
-        const zis_weight *list[] = {&a->q, &a->k, &a->v, &a->out, &f->gate, &f->up, &f->down};
-        for (size_t k = 0; k < COUNT(list) && !st; k++)
-            st = zis_resident_add(
-                r, list[k]->t.data, (size_t)zis_tensor_rows(&list[k]->t),
-                zis_tensor_bytes(&list[k]->t) / (size_t)zis_tensor_rows(&list[k]->t), err);
-    }
+    for (int64_t i = 0; i < n && !st; i++)
+        st = zis_block_add_resident(r, &blocks[i].attention, &blocks[i].mlp, err);
     return st;
 }
 
