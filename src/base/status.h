@@ -37,7 +37,7 @@ typedef enum zis_status {
 /* A failure with the one sentence that a person reads. */
 typedef struct zis_error {
     zis_status code;
-    char text[480];
+    char text[2048]; /* room for the list of all tensors that a file lacks */
 } zis_error;
 
 /* Fills err (may be NULL) and returns code: `return zis_fail(err, ZIS_IO, "...")`. The text is cut

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAULTS_SHOWN 6
-#define FAULTS_ROOM 400
+/* Bytes of a message that the list of faults may fill. */
+#define FAULTS_ROOM 1800
+/* Kinds of tensors of a wrong shape that are named. */
+#define WRONG_SHOWN 6
 
 void zis_bind_init(zis_bind *b, const zis_weights *from, const char *what)
 {
@@ -20,6 +22,11 @@ void zis_bind_deinit(zis_bind *b)
 {
     for (size_t i = 0; i < b->n_blocks; i++) free(b->blocks[i]);
     free(b->blocks);
+    for (size_t i = 0; i < b->n_faults; i++) {
+        free(b->faults[i].prefix);
+        free(b->faults[i].detail);
+        free(b->faults[i].range);
+    }
     free(b->faults);
     *b = (zis_bind){0};
 }
@@ -39,35 +46,105 @@ static float *take_block(zis_bind *b, size_t n)
     return p;
 }
 
-/* Appends ", <text>" or "<text>" to the list of faults, which names only the first few. */
-static void note_fault(zis_bind *b, const char *text)
+/* The fault that is like this one, new or known; NULL without memory. */
+static zis_bind_fault *find_fault(
+    zis_bind *b, const zis_bind_row *row, const char *prefix, bool missing, const char *detail)
 {
-    if (b->n_missing + b->n_wrong > FAULTS_SHOWN) return;
-    char *list = zis_mem_printf("%s%s%s", b->faults ? b->faults : "", b->faults ? ", " : "", text);
-    if (!list) {
+    for (size_t i = b->n_faults; i > 0; i--) {
+        zis_bind_fault *f = &b->faults[i - 1];
+        if (f->row == row && strcmp(f->prefix, prefix) == 0 && strcmp(f->detail, detail) == 0)
+            return f;
+    }
+    if (b->n_faults == b->room_faults) {
+        size_t room = b->room_faults ? 2 * b->room_faults : 16;
+        zis_bind_fault *grown = zis_mem_resize(b->faults, room, sizeof *grown);
+        if (!grown) return NULL;
+        b->faults = grown;
+        b->room_faults = room;
+    }
+    zis_bind_fault f = {.row = row,
+                        .prefix = zis_mem_strdup(prefix),
+                        .detail = zis_mem_strdup(detail),
+                        .missing = missing};
+    if (!f.prefix || !f.detail) {
+        free(f.prefix);
+        free(f.detail);
+        return NULL;
+    }
+    b->faults[b->n_faults] = f;
+    return &b->faults[b->n_faults++];
+}
+
+static void note_fault(zis_bind *b,
+                       const zis_bind_row *row,
+                       const char *prefix,
+                       int index,
+                       bool missing,
+                       const char *detail)
+{
+    zis_bind_fault *f = find_fault(b, row, prefix ? prefix : "", missing, detail);
+    if (!f) {
         b->nomem = true;
         return;
     }
-    free(b->faults);
-    b->faults = list;
+    if (f->n && f->range[f->n - 1] + 1 == index) {
+        f->range[f->n - 1] = index;
+        return;
+    }
+    if (f->n == f->room) {
+        int *grown = zis_mem_resize(f->range, f->room + 8, sizeof *grown);
+        if (!grown) {
+            b->nomem = true;
+            return;
+        }
+        f->range = grown;
+        f->room += 8;
+    }
+    f->range[f->n++] = index;
+    f->range[f->n++] = index;
 }
 
-static void missing(zis_bind *b, const char *name)
+static void missing(zis_bind *b, const zis_bind_row *row, const char *prefix, int index)
 {
-    char text[300];
     b->n_missing++;
-    snprintf(text, sizeof text, "%s is missing", name);
-    note_fault(b, text);
+    note_fault(b, row, prefix, index, true, "");
 }
 
-static void wrong(zis_bind *b, const zis_weights_entry *e, const char *expected)
+static void wrong(zis_bind *b,
+                  const zis_bind_row *row,
+                  const char *prefix,
+                  int index,
+                  const zis_weights_entry *e,
+                  const char *expected)
 {
     char text[300], shape[100];
     b->n_wrong++;
-    snprintf(text, sizeof text, "%s is %s %s and not %s", e->name,
-             zis_dtype_get(e->tensor.dtype)->name,
+    snprintf(text, sizeof text, "is %s %s and not %s", zis_dtype_get(e->tensor.dtype)->name,
              zis_tensor_shape_text(&e->tensor, shape, sizeof shape), expected);
-    note_fault(b, text);
+    note_fault(b, row, prefix, index, false, text);
+}
+
+/* "layers.{0-3,7}.norm.weight", and what is wrong with it */
+static void describe_fault(zis_buf *out, const zis_bind_fault *f)
+{
+    for (const char *p = f->row->name; *p; p++) {
+        if (p[0] != '%' || !p[1]) {
+            zis_buf_append(out, p, 1);
+        } else if (*++p == 's') {
+            zis_buf_printf(out, "%s", f->prefix);
+        } else if (*p == 'd') {
+            bool many = f->n > 2 || f->range[0] != f->range[1];
+            if (many) zis_buf_append(out, "{", 1);
+            for (size_t i = 0; i < f->n; i += 2) {
+                zis_buf_printf(out, "%s%d", i ? "," : "", f->range[i]);
+                if (f->range[i + 1] > f->range[i]) zis_buf_printf(out, "-%d", f->range[i + 1]);
+            }
+            if (many) zis_buf_append(out, "}", 1);
+        } else {
+            zis_buf_append(out, p - 1, 2);
+        }
+    }
+    if (!f->missing) zis_buf_printf(out, " %s", f->detail);
 }
 
 /* The template with %s and %d filled in; false when it does not fit or holds another directive. */
@@ -158,24 +235,30 @@ int64_t zis_bind_length(const zis_bind *b, const zis_bind_row *row)
     return read_shape(&b->symbols, row->shape, dim) == 1 ? dim[0] : 0;
 }
 
-static void bind_row(zis_bind *b, const zis_bind_row *row, const char *name, void *object)
+static void bind_row(zis_bind *b,
+                     const zis_bind_row *row,
+                     const char *name,
+                     const char *prefix,
+                     int index,
+                     void *object)
 {
     const zis_weights_entry *e = zis_weights_find(b->from, name);
     char *field = (char *)object + row->field;
     if (!e) {
-        if (!row->optional) missing(b, name);
+        if (!row->optional) missing(b, row, prefix, index);
         return;
     }
     int64_t dim[ZIS_MAX_DIMS];
     int ndim = read_shape(&b->symbols, row->shape, dim);
     if (ndim < 0) {
-        wrong(b, e, row->shape); /* a symbol that the configuration leaves undefined */
+        wrong(b, row, prefix, index, e,
+              row->shape); /* a symbol that the configuration leaves undefined */
         return;
     }
     if (!fits(&e->tensor, row->kind, ndim, dim)) {
         char expected[140];
         describe_expected(expected, sizeof expected, row->kind, ndim, dim);
-        wrong(b, e, expected);
+        wrong(b, row, prefix, index, e, expected);
         return;
     }
     if (row->kind == ZIS_BIND_MATRIX) {
@@ -199,22 +282,36 @@ void zis_bind_table(
     for (size_t i = 0; i < n; i++) {
         char name[256];
         if (fill_name(name, sizeof name, rows[i].name, prefix, index))
-            bind_row(b, &rows[i], name, object);
+            bind_row(b, &rows[i], name, prefix, index, object);
         else
-            missing(b, rows[i].name);
+            missing(b, &rows[i], prefix, index);
     }
 }
 
 zis_status zis_bind_finish(zis_bind *b, zis_error *err)
 {
     if (b->nomem) return zis_fail_nomem(err, b->what);
-    size_t n = b->n_missing + b->n_wrong;
-    if (n == 0) return ZIS_OK;
-    char more[48] = "";
-    if (n > FAULTS_SHOWN) snprintf(more, sizeof more, ", and %zu more", n - FAULTS_SHOWN);
-    return zis_fail(err, ZIS_FORMAT,
-                    "%s is not %s of this configuration (%zu tensors missing, %zu of another shape "
-                    "or type): %.*s%s",
-                    zis_weights_path(b->from), b->what, b->n_missing, b->n_wrong, FAULTS_ROOM,
-                    b->faults ? b->faults : "", more);
+    size_t told = 0, n = b->n_faults;
+    if (b->n_missing + b->n_wrong == 0) return ZIS_OK;
+    zis_buf list = {0};
+    /* all that is missing, then some of what does not fit */
+    for (size_t i = 0, wrongs = 0; i < 2 * n && list.len < FAULTS_ROOM; i++) {
+        const zis_bind_fault *f = &b->faults[i % n];
+        if (f->missing != (i < n) || (i >= n && wrongs++ >= WRONG_SHOWN)) continue;
+        if (told++ == 0)
+            zis_buf_printf(&list, "%s", f->missing ? "missing: " : "");
+        else
+            zis_buf_printf(&list, "%s", !f->missing && wrongs == 1 ? "; wrong: " : ", ");
+        describe_fault(&list, f);
+    }
+    if (told < n) zis_buf_printf(&list, ", and %zu more of this kind", n - told);
+    zis_status st = list.failed
+                        ? zis_fail_nomem(err, b->what)
+                        : zis_fail(err, ZIS_FORMAT,
+                                   "%s is not %s of this configuration (%zu tensor%s missing, %zu "
+                                   "of another shape or type): %s",
+                                   zis_weights_path(b->from), b->what, b->n_missing,
+                                   b->n_missing == 1 ? "" : "s", b->n_wrong, list.data);
+    zis_buf_free(&list);
+    return st;
 }

@@ -38,6 +38,16 @@ typedef struct zis_bind_symbols {
     int64_t value[26];
 } zis_bind_symbols;
 
+/* What is wrong with one row's tensors, in one or more blocks. */
+typedef struct zis_bind_fault {
+    const zis_bind_row *row;
+    bool missing;
+    char *prefix;   /* as zis_bind_table was given it */
+    char *detail;   /* "is missing", "is F32 [3] and not ..." */
+    int *range;     /* first and last index of each run of blocks, in pairs */
+    size_t n, room; /* numbers in range */
+} zis_bind_fault;
+
 typedef struct zis_bind {
     const zis_weights *from;
     const char *what; /* "the Z-Image transformer"; for messages; borrowed */
@@ -45,7 +55,8 @@ typedef struct zis_bind {
     /* owned: vectors, names, and the running list of faults */
     void **blocks;
     size_t n_blocks, room_blocks;
-    char *faults;
+    zis_bind_fault *faults;
+    size_t n_faults, room_faults;
     size_t n_missing, n_wrong;
     uint64_t bytes; /* of all tensors bound, as stored */
     bool nomem;
@@ -61,8 +72,8 @@ void zis_bind_table(
 bool zis_bind_name(char *out, size_t room, const zis_bind_row *row, const char *prefix, int index);
 /* The length of a vector of this row's shape; 0 when it has not one dim. */
 int64_t zis_bind_length(const zis_bind *b, const zis_bind_row *row);
-/* ZIS_FORMAT with the list of what is missing or of the wrong shape (the first few and a count), or
- * ZIS_OK. */
+/* ZIS_FORMAT with the list of all that is missing or of the wrong shape, blocks with the same fault
+ * told together ("missing: layers.{3-5,9}.norm.weight"), or ZIS_OK. */
 ZIS_MUST_USE zis_status zis_bind_finish(zis_bind *b, zis_error *err);
 
 #endif

@@ -87,10 +87,10 @@ static void test_lists_all_faults_at_once(void **state)
     static const char *const said[] = {
         "test.safetensors",
         "a test model",
-        "1 tensors missing, 2 of another shape or type",
+        "1 tensor missing, 2 of another shape or type",
         "net.blocks.7.matrix is BF16 [6, 4] and not F32, BF16 or F16 [6, 5]",
         "net.blocks.7.kernel is F8_E4M3",
-        "net.blocks.7.vector is missing",
+        "): missing: net.blocks.7.vector; wrong: net.blocks.7.matrix is",
     };
     for (size_t i = 0; i < sizeof said / sizeof *said; i++)
         if (!strstr(err.text, said[i])) fail_msg("'%s' is not in '%s'", said[i], err.text);
@@ -99,7 +99,7 @@ static void test_lists_all_faults_at_once(void **state)
     zis_weights_close(&w);
 }
 
-static void test_many_faults_are_counted(void **state)
+static void test_many_faults_are_told_together(void **state)
 {
     (void)state;
     zis_weights *w = make(specs, 1);
@@ -107,10 +107,13 @@ static void test_many_faults_are_counted(void **state)
     model m = {0};
     zis_error err = {0};
     start(&b, w);
-    for (int i = 8; i < 100; i++) zis_bind_table(&b, rows, 3, "net.", i, &m);
+    for (int i = 8; i < 100; i++)
+        if (i != 40) zis_bind_table(&b, rows, 3, "net.", i, &m);
     assert_int_equal(zis_bind_finish(&b, &err), ZIS_FORMAT);
-    assert_non_null(strstr(err.text, "276 tensors missing"));
-    assert_non_null(strstr(err.text, "and 270 more"));
+    assert_non_null(strstr(err.text, "273 tensors missing"));
+    assert_non_null(strstr(err.text, "): missing: net.blocks.{8-39,41-99}.matrix, "
+                                     "net.blocks.{8-39,41-99}.kernel, "
+                                     "net.blocks.{8-39,41-99}.vector"));
     zis_bind_deinit(&b);
     zis_weights_close(&w);
 }
@@ -144,7 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_binds_views_and_widened_vectors),
         cmocka_unit_test(test_lists_all_faults_at_once),
-        cmocka_unit_test(test_many_faults_are_counted),
+        cmocka_unit_test(test_many_faults_are_told_together),
         cmocka_unit_test(test_bad_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
