@@ -76,6 +76,7 @@ typedef struct zis_cpu_product {
     int64_t rows, steps;
     int vectors;
     bool add;
+    bool once; /* packed rows are read this once, and no hardware foresees their lines */
 } zis_cpu_product;
 void zis_cpu_multiply(const zis_micro *m, zis_cpu_math math, const zis_cpu_product *p);
 

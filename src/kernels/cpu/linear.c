@@ -8,8 +8,7 @@
  * weight is read from memory once, by one thread, and while a slice is multiplied the next one is
  * fetched ahead.
  *
- * With a single panel (up to 32 tokens) the product is bound by memory; rows that already have the
- * wanted type are then read in place.
+ * With a single panel (up to 32 tokens) every weight is multiplied once, straight from memory.
  *
  * Deltas that are attached to a weight: delta.h. */
 #include "kernels/cpu/cpu.h"
@@ -254,6 +253,7 @@ static void multiply(const linear_job *j,
         .steps = s->steps,
         .vectors = zis_cpu_vectors(m, j->panels.rows - panel * m->nr),
         .add = s->from > 0,
+        .once = panels == 1,
     };
     if (n > 0) {
         const zis_weight *w = j->a->w[i];
@@ -401,10 +401,6 @@ void zis_cpu_linear(zis_run *run, const zis_linear_args *a)
     }
     j.block = BLOCK_TILES * m->mr / (j.pair ? 2 : 1);
     j.depth = SLICE_BYTES / 4 / (BLOCK_TILES * m->mr) / 64 * 64;
-    if (rows <= m->nr) { /* few tokens: whole rows, of one tile */
-        j.block = m->mr;
-        j.depth = j.panels.steps;
-    }
     j.depth = zis_min64(j.depth, j.panels.steps);
     /* an odd number of cache lines a row keeps the rows of a tile out of each other's sets */
     j.row_bytes = zis_round_up((size_t)j.depth * 4, 64) | 64;

@@ -32,6 +32,7 @@ typedef struct zis_micro_gemm {
     const void *ahead;    /* rows to be fetched into the cache meanwhile, or NULL */
     int64_t r_stride;     /* bytes from one row of r to the next */
     int64_t r_line;       /* bytes from 64 bytes of a row to its next: 64 where rows are dense */
+    bool r_near;          /* fetch the next line of each row into the first-level cache */
     int64_t ahead_stride; /* the same for ahead, which has as many bytes in each row as r */
     int64_t ahead_line;
     const void *v_ahead; /* what of the panel comes next, to be fetched meanwhile, or NULL: */

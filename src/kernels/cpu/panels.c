@@ -118,6 +118,7 @@ void zis_cpu_multiply(const zis_micro *m, zis_cpu_math math, const zis_cpu_produ
             .k = zis_min64(piece, p->steps - k),
             .vectors = p->vectors,
             .add = p->add || k > 0,
+            .r_near = p->once && p->r_packed,
         };
         /* each group of rows fetches its share of the panel's next piece (of the next panel, at the
          * end: panels lie side by side) */

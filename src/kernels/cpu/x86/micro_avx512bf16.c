@@ -33,6 +33,9 @@ ALWAYS void gemm_bf16_tile(const zis_micro_gemm *g, const int rows, const int ve
     const char *ahead = g->ahead, *v_ahead = g->v_ahead;
     int64_t k = g->k;
     for (; k >= LINE / 4; k -= LINE / 4) {
+        if (g->r_near)
+            for (int i = 0; i < rows; i++)
+                __builtin_prefetch(ROW_AT(r, i, stride) + LINE + skip, 0, 3);
         if (ahead) {
             for (int i = 0; i < rows; i++) __builtin_prefetch(ahead + i * g->ahead_stride, 0, 2);
             ahead += g->ahead_line;
