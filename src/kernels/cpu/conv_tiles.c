@@ -54,7 +54,9 @@ static void weight_task(void *arg, int index, int thread)
                   n * 9);
     m->pack_f32(taps, rows, n * 9, lanes, n * 9, 1.0f);
     for (int64_t c = 0; c < n; c++)
-        j->w->weight(u + c * m->nr, j->u_plane, taps + c * 9 * m->nr, m->nr, 0);
+        for (int row = 0; row < j->w->points; row++)
+            j->w->weight(u + c * m->nr + row * j->w->points * j->u_plane, j->u_plane,
+                         taps + c * 9 * m->nr, m->nr, row, 0);
 }
 
 /* A tile that reaches over the edge: a copy of its pixels with zeros around them. */

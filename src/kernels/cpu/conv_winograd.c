@@ -16,8 +16,9 @@
 /* Aimed at in a strip: what V and M hold in the outer caches, in planes times tiles. */
 #define PLANE_TILES (36 * 256)
 #define INPUT_TILES 8 /* that one task transforms */
-/* Transformed weights that lie in the cache at once: planes times input channels. */
-#define PLANE_CHANNELS (36 * 128)
+/* Input channels of a row of planes whose transformed weights lie in the cache at once: 512 KB. */
+#define CHUNK 512
+#define TAPS 128 /* input channels whose weights are widened at once */
 
 typedef struct winograd_job {
     const zis_conv *v;
@@ -25,7 +26,6 @@ typedef struct winograd_job {
     int planes, parities;              /* points^2; 1, or 4 when folded */
     int64_t tile_rows, tiles_x, tiles; /* of the strip */
     int64_t first;                     /* tile row */
-    int64_t chunk;                     /* input channels of weights at a time */
     int parts;                         /* a panel's tiles go to so many tasks */
     int64_t v_row;                     /* floats from one tile of V to the next */
     int64_t v_plane;
@@ -48,23 +48,22 @@ static void input_task(void *arg, int index, int thread)
     }
 }
 
-/* Transformed weights of channels c0 .. c0+n-1 for the panel of outputs from n0. */
-static void make_weights(
-    const winograd_job *j, float *u, float *rows, int64_t n0, int64_t c0, int64_t n, int parity)
+/* The taps of a panel of outputs from n0, widened: [C][9][nr]. */
+static void load_taps(const winograd_job *j, float *taps, float *rows, int64_t n0)
 {
     const zis_conv *v = j->v;
     const zis_micro *m = v->m;
     const zis_tensor *w = &v->a->w->t;
     size_t bytes = (size_t)zis_dtype_get(w->dtype)->bytes;
     int lanes = (int)zis_min64(m->nr, v->n - n0);
-    float *taps = rows + (int64_t)m->nr * n * 9;
-    for (int l = 0; l < lanes; l++)
-        m->to_f32(rows + l * n * 9,
-                  (const char *)w->data + (size_t)(((n0 + l) * v->c + c0) * 9) * bytes, w->dtype,
-                  n * 9);
-    m->pack_f32(taps, rows, n * 9, lanes, n * 9, 1.0f);
-    for (int64_t c = 0; c < n; c++)
-        j->w->weight(u + c * m->nr, j->u_plane, taps + c * 9 * m->nr, m->nr, parity);
+    for (int64_t c0 = 0; c0 < v->c; c0 += TAPS) {
+        int64_t n = zis_min64(TAPS, v->c - c0);
+        for (int l = 0; l < lanes; l++)
+            m->to_f32(rows + l * n * 9,
+                      (const char *)w->data + (size_t)(((n0 + l) * v->c + c0) * 9) * bytes,
+                      w->dtype, n * 9);
+        m->pack_f32(taps + c0 * 9 * m->nr, rows, n * 9, lanes, n * 9, 1.0f);
+    }
 }
 
 static int clamp(int64_t n, int most)
@@ -98,40 +97,60 @@ static void output_tiles(
     }
 }
 
+/* Sums of plane p over channels c0 .. c0+n-1 of the tiles from `first`. */
+static void multiply_plane(const winograd_job *j,
+                           int p,
+                           int64_t c0,
+                           int64_t n,
+                           int64_t n0,
+                           int64_t first,
+                           int64_t tiles,
+                           const float *u,
+                           float *sums)
+{
+    const zis_micro *m = j->v->m;
+    const float *in = j->in + p * j->v_plane + first * j->v_row + c0;
+    zis_cpu_product product = {
+        .r = (const unsigned char *)in,
+        .r_stride = j->v_row * 4,
+        /* the next tiles; behind the last ones of a plane lies the next plane */
+        .ahead = (const unsigned char *)(in + m->mr * j->v_row),
+        .ahead_stride = j->v_row * 4,
+        .v = (const unsigned char *)u,
+        .c = sums + p * j->m_plane,
+        .rows = tiles,
+        .steps = n,
+        .vectors = zis_cpu_vectors(m, j->v->n - n0),
+        .add = c0 > 0,
+    };
+    zis_cpu_multiply(m, ZIS_CPU_F32, &product);
+}
+
 static void product_task(void *arg, int index, int thread)
 {
     const winograd_job *j = arg;
     const zis_conv *v = j->v;
     const zis_micro *m = v->m;
     float *u = j->scratch + (size_t)thread * j->own;
-    float *sums = u + j->planes * j->u_plane;
-    float *rows = sums + j->planes * j->m_plane;
+    float *sums = u + j->w->points * j->u_plane;
+    float *taps = sums + j->planes * j->m_plane, *rows = taps + v->c * 9 * m->nr;
+    int points = j->w->points;
     int parity = index / j->parts % j->parities;
     int64_t n0 = (int64_t)(index / j->parts / j->parities) * m->nr;
     int64_t each = zis_div_up(zis_div_up(j->tiles, j->parts), m->mr) * m->mr;
     int64_t first = index % j->parts * each, tiles = zis_min64(each, j->tiles - first);
     if (tiles <= 0) return;
-    for (int64_t c0 = 0; c0 < v->c; c0 += j->chunk) {
-        int64_t n = zis_min64(j->chunk, v->c - c0);
-        make_weights(j, u, rows, n0, c0, n, parity);
-        for (int p = 0; p < j->planes; p++) {
-            zis_cpu_product product = {
-                .r = (const unsigned char *)(j->in + p * j->v_plane + first * j->v_row + c0),
-                .r_stride = j->v_row * 4,
-                /* the next tiles; behind the last ones of a plane lies the next plane */
-                .ahead = (const unsigned char *)(j->in + p * j->v_plane +
-                                                 (first + m->mr) * j->v_row + c0),
-                .ahead_stride = j->v_row * 4,
-                .v = (const unsigned char *)(u + p * j->u_plane),
-                .c = sums + p * j->m_plane,
-                .rows = tiles,
-                .steps = n,
-                .vectors = zis_cpu_vectors(m, v->n - n0),
-                .add = c0 > 0,
-            };
-            zis_cpu_multiply(m, ZIS_CPU_F32, &product);
+    load_taps(j, taps, rows, n0);
+    for (int row = 0; row < points; row++)
+        for (int64_t c0 = 0; c0 < v->c; c0 += CHUNK) {
+            int64_t n = zis_min64(CHUNK, v->c - c0);
+            for (int64_t c = 0; c < n; c++)
+                j->w->weight(u + c * m->nr, j->u_plane, taps + (c0 + c) * 9 * m->nr, m->nr, row,
+                             parity);
+            for (int i = 0; i < points; i++)
+                multiply_plane(j, row * points + i, c0, n, n0, first, tiles, u + i * j->u_plane,
+                               sums);
         }
-    }
     output_tiles(j, sums, n0, first, tiles, parity);
 }
 
@@ -178,14 +197,13 @@ void zis_cpu_conv_winograd(zis_run *run, zis_conv *v)
     int64_t strips = zis_div_up(tiles_y, most), tile_rows = zis_div_up(tiles_y, strips);
     int64_t tiles = tile_rows * j.tiles_x;
     size_t threads = (size_t)zis_pool_threads(run->pool);
-    j.chunk = zis_min64(PLANE_CHANNELS / j.planes / 16 * 16, v->c);
     j.v_row = (v->c + 15) / 16 * 16 + 16; /* off the powers of two */
     j.v_plane = tiles * j.v_row + 16;
     /* a plane more than a power of two apart would share its cache sets with all others */
-    j.u_plane = j.chunk * m->nr + 16;
+    j.u_plane = zis_min64(CHUNK, v->c) * m->nr + 16;
     j.m_plane = tiles * m->nr + 16;
-    int64_t rows = (int64_t)m->nr * j.chunk * 9 * 2;
-    j.own = zis_round_up((size_t)(j.planes * (j.u_plane + j.m_plane) + rows), 16);
+    int64_t taps = (int64_t)m->nr * 9 * (v->c + zis_min64(TAPS, v->c));
+    j.own = zis_round_up((size_t)(j.w->points * j.u_plane + j.planes * j.m_plane + taps), 16);
     v->strip_rows = tile_rows * step + halo;
     v->strip_cols = j.tiles_x * step + halo;
     v->strip = zis_run_alloc_bytes(run, (size_t)(v->strip_rows * v->strip_cols * v->c) * 4);

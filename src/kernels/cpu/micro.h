@@ -73,9 +73,9 @@ typedef struct zis_micro_winograd {
     /* Pixels d[i * row + j * pixel + c] -> v[(i * points + j) * plane + c], c < n. */
     void (*input)(float *v, int64_t plane, const float *d, int64_t row, int64_t pixel, int64_t n);
     void (*output)(const zis_micro_wino_out *o, const float *m, int64_t plane, int64_t n);
-    /* g[9][n] (3x3 taps, n lanes, a multiple of vl) -> u + p * plane. parity: of the output rows
-     * and columns, 2 * py + px; only for the folded kind. */
-    void (*weight)(float *u, int64_t plane, const float *g, int64_t n, int parity);
+    /* One row of planes: g[9][n] (3x3 taps, n lanes, a multiple of vl) -> u + j * plane, j <
+     * points. parity: of the output rows and columns, 2 * py + px; only for the folded kind. */
+    void (*weight)(float *u, int64_t plane, const float *g, int64_t n, int row, int parity);
 } zis_micro_winograd;
 
 typedef enum zis_micro_wino_kind {

@@ -213,34 +213,56 @@ ALWAYS void wino_output(const zis_micro_wino_out *o,
     }
 }
 
-ALWAYS void wino_weight_lanes(float *u, int64_t plane, const vf *g, const int p, const int taps)
+/* Rows of G, for one row of planes at a time. */
+static const float wino_rows_6[6][3] = {
+    {0.25f, 0, 0},
+    {-1.0f / 6, -1.0f / 6, -1.0f / 6},
+    {-1.0f / 6, 1.0f / 6, -1.0f / 6},
+    {1.0f / 24, 1.0f / 12, 1.0f / 6},
+    {1.0f / 24, -1.0f / 12, 1.0f / 6},
+    {0, 0, 1}, /* of the last tap, wherever it is */
+};
+static const float wino_rows_8[8][3] = {
+    {1, 0, 0},
+    {-2.0f / 9, -2.0f / 9, -2.0f / 9},
+    {-2.0f / 9, 2.0f / 9, -2.0f / 9},
+    {1.0f / 90, 1.0f / 45, 2.0f / 45},
+    {1.0f / 90, -1.0f / 45, 2.0f / 45},
+    {32.0f / 45, 16.0f / 45, 8.0f / 45},
+    {32.0f / 45, -16.0f / 45, 8.0f / 45},
+    {0, 0, 1},
+};
+
+/* Row `row` of planes, from [taps][taps] lanes. */
+ALWAYS void wino_weight_lanes(
+    float *u, int64_t plane, const vf *g, const int p, const int taps, int row)
 {
-    vf t[8 * 3];
+    vf t[3], out[8];
+    const float *f = p == 6 ? wino_rows_6[row] : wino_rows_8[row];
     for (int j = 0; j < taps; j++) {
-        vf in[3], out[8];
-        for (int i = 0; i < taps; i++) in[i] = g[i * taps + j];
-        wino_g(out, in, p, taps);
-        for (int i = 0; i < p; i++) t[i * taps + j] = out[i];
+        if (row == p - 1)
+            t[j] = g[(taps - 1) * taps + j];
+        else
+            t[j] = f[0] * g[j] + f[1] * g[taps + j];
+        if (taps == 3 && row < p - 1) t[j] += f[2] * g[2 * taps + j];
     }
-    for (int i = 0; i < p; i++) {
-        vf out[8];
-        wino_g(out, t + i * taps, p, taps);
-        for (int j = 0; j < p; j++) store(u + (i * p + j) * plane, out[j]);
-    }
+    wino_g(out, t, p, taps);
+    for (int j = 0; j < p; j++) store(u + j * plane, out[j]);
 }
 
-ALWAYS void wino_weight(float *u, int64_t plane, const float *g, int64_t n, const int p)
+ALWAYS void wino_weight(float *u, int64_t plane, const float *g, int64_t n, int row, const int p)
 {
     for (int64_t c = 0; c + VL <= n; c += VL) {
         vf in[9];
         for (int i = 0; i < 9; i++) in[i] = load(g + i * n + c);
-        wino_weight_lanes(u + c, plane, in, p, 3);
+        wino_weight_lanes(u + c, plane, in, p, 3, row);
     }
 }
 
 /* Rows (or columns) of three taps on a doubled picture fall on two of the original: the even ones
  * on (0, 1 + 2), the odd ones on (0 + 1, 2). */
-static void wino_weight_folded(float *u, int64_t plane, const float *g, int64_t n, int parity)
+static void wino_weight_folded(
+    float *u, int64_t plane, const float *g, int64_t n, int row, int parity)
 {
     int py = parity / 2, px = parity % 2;
     for (int64_t c = 0; c + VL <= n; c += VL) {
@@ -255,7 +277,7 @@ static void wino_weight_folded(float *u, int64_t plane, const float *g, int64_t 
             both[2 * i] = px ? r[0] + r[1] : r[0];
             both[2 * i + 1] = px ? r[2] : r[1] + r[2];
         }
-        wino_weight_lanes(u + c, plane, both, 6, 2);
+        wino_weight_lanes(u + c, plane, both, 6, 2, row);
     }
 }
 
@@ -271,10 +293,10 @@ static void wino_weight_folded(float *u, int64_t plane, const float *g, int64_t 
         wino_output(o, m, plane, n, p, outputs);                                                   \
     }
 #define WINO_WEIGHT(name, p)                                                                       \
-    static void name(float *u, int64_t plane, const float *g, int64_t n, int parity)               \
+    static void name(float *u, int64_t plane, const float *g, int64_t n, int row, int parity)      \
     {                                                                                              \
         (void)parity;                                                                              \
-        wino_weight(u, plane, g, n, p);                                                            \
+        wino_weight(u, plane, g, n, row, p);                                                       \
     }
 WINO_INPUT(wino_input_6, 6)
 WINO_INPUT(wino_input_8, 8)
