@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "kernels/run.h"
-#include "pipeline/control_find.h"
 #include "pipeline/draw.h"
 #include "pipeline/encoded.h"
 #include "pipeline/features.h"
@@ -12,6 +11,7 @@
 #include "pipeline/loras.h"
 #include "pipeline/model.h"
 #include "pipeline/recipe.h"
+#include "studio/loaded.h"
 #include "studio/upscaling.h"
 
 #include <stdlib.h>
@@ -22,32 +22,15 @@
 #define CONTROL_STEPS 9
 #define UPSCALE_STEPS 5 /* upscale.md 5 */
 
-/* A model that is loaded, by the names it was asked for. */
-typedef struct loaded {
-    char *key;
-    zis_model *model;
-} loaded;
-
-/* A ControlNet that is loaded, by its file and the transformer that it was opened for. */
-typedef struct loaded_control {
-    char *path;
-    const zis_zimage *main;
-    zis_control *control;
-} loaded_control;
-
 struct zis_engine {
     zis_engine_options options;
     zis_pool *pool;
     zis_run run;
     bool has_run;
-    zis_model_store *store;
+    zis_loaded *loaded;
     zis_features *features;
     zis_encoded *encoded;
     zis_preprocess *preprocess;
-    loaded *models;
-    size_t n_models;
-    loaded_control *controls;
-    size_t n_controls;
     zis_upscaling upscaling;
 };
 
@@ -81,9 +64,9 @@ zis_status zis_engine_create(zis_engine **out, const zis_engine_options *o, zis_
     if (!e) return zis_fail_nomem(err, "the engine");
     e->options = *o;
     zis_status st = zis_pool_create(&e->pool, o->threads, err);
-    if (!st) st = zis_model_store_create(&e->store, err);
     if (!st) st = zis_features_create(&e->features, FEATURES_ROOM, err);
     if (!st) st = zis_encoded_create(&e->encoded, ENCODED_ROOM, err);
+    if (!st) st = zis_loaded_create(&e->loaded, o->memory, e->features, e->encoded, err);
     if (!st) st = zis_preprocess_create(&e->preprocess, err);
     if (st)
         zis_engine_destroy(&e);
@@ -97,21 +80,11 @@ void zis_engine_destroy(zis_engine **engine)
     if (!engine || !*engine) return;
     zis_engine *e = *engine;
     if (e->has_run) zis_run_deinit(&e->run);
-    for (size_t i = 0; i < e->n_controls; i++) {
-        free(e->controls[i].path);
-        zis_control_close(&e->controls[i].control);
-    }
-    free(e->controls);
     zis_upscaling_close(&e->upscaling);
-    for (size_t i = 0; i < e->n_models; i++) {
-        free(e->models[i].key);
-        zis_model_close(&e->models[i].model);
-    }
-    free(e->models);
+    zis_loaded_destroy(&e->loaded);
     zis_features_destroy(&e->features);
     zis_encoded_destroy(&e->encoded);
     zis_preprocess_destroy(&e->preprocess);
-    zis_model_store_destroy(&e->store);
     zis_pool_destroy(&e->pool);
     free(e);
     *engine = NULL;
@@ -167,87 +140,6 @@ static zis_status ready_run(zis_engine *e, zis_dtype math, zis_error *err)
     e->run = fresh;
     e->has_run = true;
     return ZIS_OK;
-}
-
-static char *key_of(const zis_request *r)
-{
-    const char *none = "";
-    return zis_mem_printf("%s\n%s\n%s\n%s", r->model, r->text_encoder ? r->text_encoder : none,
-                          r->vae ? r->vae : none, r->tokenizer ? r->tokenizer : none);
-}
-
-static zis_status add_model(zis_engine *e, char *key, zis_model *m, zis_error *err)
-{
-    loaded *list = zis_mem_resize(e->models, e->n_models + 1, sizeof *list);
-    if (!list) return zis_fail_nomem(err, "the list of models");
-    e->models = list;
-    list[e->n_models++] = (loaded){key, m};
-    return ZIS_OK;
-}
-
-static zis_status ready_model(zis_engine *e, const zis_request *r, zis_model **out, zis_error *err)
-{
-    zis_model_set set = {0};
-    zis_model *m = NULL;
-    char *key = key_of(r);
-    zis_status st = ZIS_OK;
-    if (!key) return zis_fail_nomem(err, "the list of models");
-    for (size_t i = 0; i < e->n_models && !m; i++)
-        if (strcmp(e->models[i].key, key) == 0) m = e->models[i].model;
-    if (m) goto out;
-    zis_model_query q = {
-        .model = r->model,
-        .path = {[ZIS_PART_TEXT_ENCODER] = r->text_encoder,
-                 [ZIS_PART_VAE] = r->vae,
-                 [ZIS_PART_TOKENIZER] = r->tokenizer},
-    };
-    st = zis_model_find(&set, &q, err);
-    if (!st) st = zis_model_open(&m, &set, e->store, err);
-    if (!st) st = add_model(e, key, m, err);
-    if (st)
-        zis_model_close(&m);
-    else
-        key = NULL;
-out:
-    if (!st) *out = m;
-    zis_model_set_deinit(&set);
-    free(key);
-    return st;
-}
-
-/* *path moves into the list. */
-static zis_status add_control(
-    zis_engine *e, char **path, const zis_zimage *main, const zis_control **out, zis_error *err)
-{
-    loaded_control *list = zis_mem_resize(e->controls, e->n_controls + 1, sizeof *list);
-    if (!list) return zis_fail_nomem(err, "the list of ControlNets");
-    e->controls = list;
-    loaded_control fresh = {.main = main};
-    zis_status st = zis_control_open(&fresh.control, main, *path, err);
-    if (st) return st;
-    fresh.path = *path;
-    *path = NULL;
-    list[e->n_controls++] = fresh;
-    *out = fresh.control;
-    return ZIS_OK;
-}
-
-/* *out stays NULL where the request asks for none. */
-static zis_status ready_control(zis_engine *e,
-                                const zis_request *r,
-                                const zis_model *model,
-                                const zis_control **out,
-                                zis_error *err)
-{
-    char *path = NULL;
-    if (!r->control_net && !r->picture[ZIS_PICTURE_CONTROL]) return ZIS_OK;
-    zis_status st = zis_control_find(&path, r->control_net, model, err);
-    for (size_t i = 0; i < e->n_controls && !st && !*out; i++)
-        if (e->controls[i].main == model->transformer && strcmp(e->controls[i].path, path) == 0)
-            *out = e->controls[i].control;
-    if (!st && !*out) st = add_control(e, &path, model->transformer, out, err);
-    free(path);
-    return st;
 }
 
 /* ---- one job ------------------------------------------------------------------------------- */
@@ -412,8 +304,9 @@ static zis_status prepare(job *j, const zis_request *request, zis_error *err)
     if (st) return st;
     bool upscale = r->task == ZIS_TASK_UPSCALE;
     report(j, "load", 0, 1, 0, -1);
-    if (!upscale || r->refine) st = ready_model(j->e, r, &j->model, err);
-    if (!st && !upscale) st = ready_control(j->e, r, j->model, &j->control, err);
+    if (!upscale || r->refine) st = zis_loaded_model(j->e->loaded, r, &j->model, err);
+    if (!st && !upscale) st = zis_loaded_control(j->e->loaded, r, j->model, &j->control, err);
+    if (!st && j->model) zis_loaded_make_room(j->e->loaded, j->model, j->control);
     if (!st) st = ready_run(j->e, math_of(r), err);
     if (st) return st;
     apply_defaults(j, r);

@@ -1,7 +1,8 @@
 /* engine.h - loaded models and one device, behind one call: a request in, pictures out.
  *
- * Models load at the first job that names them and stay; so do the features of prompts and the
- * working memory. A job runs in the caller's thread; the queue of the server stands above this.
+ * Models load at the first job that names them and stay while memory holds them (loaded.h); so do
+ * the features of prompts and the working memory. A job runs in the caller's thread; the queue of
+ * the server stands above this.
  *
  *     create -> run, run, ... -> destroy
  *
@@ -20,6 +21,7 @@ typedef struct zis_engine_options {
     const char *device; /* "cpu" (NULL), "ref" */
     const char *isa;    /* a lower instruction set, or NULL */
     int threads;        /* 0: one for each CPU */
+    uint64_t memory; /* bytes that weights of loaded models may take (loaded.h); 0: by the system */
 } zis_engine_options;
 
 ZIS_MUST_USE zis_status zis_engine_create(zis_engine **out,

@@ -179,6 +179,26 @@ static void failures(void **state)
     zis_engine_result_deinit(&r);
 }
 
+/* Without room for two models the one of the job before goes; pictures stay what they were. */
+static void short_of_memory(void **state)
+{
+    zis_engine *e = NULL;
+    zis_engine_result r = {0};
+    zis_error err = {0};
+    const char *const order[] = {TURBO, BASE, TURBO, BASE};
+    const zis_engine_options o = {.threads = 1, .memory = 1};
+    assert_int_equal(zis_engine_create(&e, &o, NULL), ZIS_OK);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        seen roomy = {0}, tight = {0};
+        assert_int_equal(run(*state, order[i], 1, 1, &roomy, &r, &err), ZIS_OK);
+        zis_engine_result_deinit(&r);
+        assert_int_equal(run(e, order[i], 1, 1, &tight, &r, &err), ZIS_OK);
+        zis_engine_result_deinit(&r);
+        assert_int_equal(tight.sums[0], roomy.sums[0]);
+    }
+    zis_engine_destroy(&e);
+}
+
 static void bad_device(void **state)
 {
     (void)state;
@@ -199,6 +219,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(jobs, create, destroy),
         cmocka_unit_test_setup_teardown(loras, create, destroy),
         cmocka_unit_test_setup_teardown(failures, create, destroy),
+        cmocka_unit_test_setup_teardown(short_of_memory, create, destroy),
         cmocka_unit_test(bad_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
