@@ -424,6 +424,18 @@ static void unpack_add(float *y, int64_t stride, const float *c, int rows, int64
  * double reach twelve rows without more registers. */
 #define ROW_AT(base, i, stride) ((base)[(i) / 3] + ((i) % 3) * (stride))
 
+/* acc + a * b. With 16 registers, twelve of them sums, gcc 12 moves sums to the stack and back in
+ * each step; an operand that must be in a register, and changes there, keeps it out of that. */
+ALWAYS vf fma_add(vf acc, vf a, vf b)
+{
+#if VL == 8 && defined(__FMA__)
+    __asm__("vfmadd231ps %2, %1, %0" : "+x"(acc) : "x"(a), "x"(b));
+    return acc;
+#else
+    return acc + a * b;
+#endif
+}
+
 ALWAYS void fma_step(
     vf (*acc)[2], const char *const *r, int64_t stride, const float *v, int rows, int vectors)
 {
@@ -432,8 +444,8 @@ ALWAYS void fma_step(
     __asm__("" : PIN(b0), PIN(b1));
     for (int i = 0; i < rows; i++) {
         vf a = splat(*(const f_mem *)ROW_AT(r, i, stride));
-        acc[i][0] += a * b0;
-        if (vectors > 1) acc[i][1] += a * b1;
+        acc[i][0] = fma_add(acc[i][0], a, b0);
+        if (vectors > 1) acc[i][1] = fma_add(acc[i][1], a, b1);
     }
 }
 
