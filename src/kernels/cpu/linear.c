@@ -165,12 +165,47 @@ static void alter_slice(const linear_job *j, int i, const slice *s, unsigned cha
     }
 }
 
+/* Widens a slice to float32 in the thread's buffer, in the lines in which moved weights lie
+ * (resident.h): the rows of a tile are then read one behind the other. */
+static void widen_lines(const linear_job *j, int i, const slice *s, unsigned char *own)
+{
+    const zis_weight *w = j->a->w[i];
+    int64_t k = elements(j, s->from);
+    size_t stride = (size_t)w->t.stride * stored_size(w);
+    zis_micro_lines l = {
+        .src_row = j->packed[i] ? ZIS_RESIDENT_LINE : (int64_t)stride,
+        .src_line = j->packed[i] ? ZIS_RESIDENT_LINE * ZIS_RESIDENT_GROUP : ZIS_RESIDENT_LINE,
+        .n = zis_min64(s->steps, j->k - k),
+        .group = ZIS_RESIDENT_GROUP,
+    };
+    for (int64_t r = 0; r < s->b.n; r += l.group) {
+        l.dst = (float *)(own + (size_t)r * j->row_bytes);
+        l.src = weight_at(j, i, s->b.row + r, k);
+        l.rows = (int)zis_min64(l.group, s->b.n - r);
+        j->m->to_lines(&l, w->t.dtype);
+    }
+    if (j->math == ZIS_CPU_ROUNDED && w->t.dtype != ZIS_DTYPE_BF16)
+        for (int64_t r = 0; r < s->b.n; r += l.group)
+            j->m->round_bf16((float *)(own + (size_t)r * j->row_bytes),
+                             zis_div_up(l.n, 16) * 16 * l.group);
+}
+
+/* Whether widened rows go to lines. Deltas are added to a row at a time. */
+static bool in_lines(const linear_job *j, int i)
+{
+    return j->math != ZIS_CPU_BF16 && !j->altered[i];
+}
+
 /* Widens a slice into the thread's buffer. */
 static void widen_slice(const linear_job *j, int i, const slice *s, unsigned char *own, int thread)
 {
     int64_t k = elements(j, s->from), n = zis_min64(elements(j, s->steps), j->k - k);
     if (j->altered[i]) {
         alter_slice(j, i, s, own, thread);
+        return;
+    }
+    if (in_lines(j, i)) {
+        widen_lines(j, i, s, own);
         return;
     }
     zis_dtype t = j->a->w[i]->t.dtype;
@@ -317,9 +352,9 @@ static void linear_task(void *arg, int index, int thread)
             move_slice(j, i, &s);
             if (last && j->low[i].rank) tail[h] = widen_tail(j, i, h, &s.b, thread);
             if (in_place(j, i)) continue;
-            unsigned char *to = own + (size_t)(h * s.b.n) * j->row_bytes;
+            unsigned char *to = own + (size_t)(h * j->block) * j->row_bytes;
             widen_slice(j, i, &s, to, thread);
-            rows[h] = (slice_rows){to, (int64_t)j->row_bytes, false};
+            rows[h] = (slice_rows){to, (int64_t)j->row_bytes, in_lines(j, i)};
         }
         for (int64_t p = 0; p < j->panels.n; p++) {
             float *tile = tiles + p * lines * j->m->nr;

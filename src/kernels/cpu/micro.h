@@ -43,6 +43,18 @@ typedef struct zis_micro_gemm {
     bool add;    /* C += instead of C = */
 } zis_micro_gemm;
 
+/* Elements 0..n) of a few rows, from where they lie, to lines of 16 float32: element e of row i to
+ * dst[(e / 16 * group + i) * 16 + e % 16]. */
+typedef struct zis_micro_lines {
+    float *dst;
+    const void *src;
+    int64_t src_row;  /* bytes from one row to the next */
+    int64_t src_line; /* bytes from 64 bytes of a row to its next: 64 where rows are dense */
+    int64_t n;
+    int rows;  /* 1 .. group */
+    int group; /* rows whose lines lie side by side */
+} zis_micro_lines;
+
 /* What becomes of the sums of a convolution (ops.h): with v = sum + bias,
  * y = (v > 0 ? v : slope * v) * scale + add_scale * add + more. */
 typedef struct zis_micro_finish {
@@ -103,7 +115,8 @@ typedef struct zis_micro {
     /* n elements of F32, F16 or BF16 to float32; or to bfloat16, nearest even. */
     void (*to_f32)(float *dst, const void *src, zis_dtype t, int64_t n);
     void (*to_bf16)(uint16_t *dst, const void *src, zis_dtype t, int64_t n);
-    /* The same, rounded to bfloat16 but kept as float32. */
+    void (*to_lines)(const zis_micro_lines *l, zis_dtype t);
+    /* n floats, rounded to bfloat16 but kept as float32. */
     void (*round_bf16)(float *x, int64_t n);
     /* y = x - round_bf16(x): what rounding loses. */
     void (*rest_bf16)(float *y, const float *x, int64_t n);

@@ -26,6 +26,7 @@ typedef uint16_t vh_mem __attribute__((vector_size(VL * 2), aligned(1), may_alia
 typedef float f_mem __attribute__((aligned(1), may_alias));
 
 #define NR (2 * VL)
+#define LINE 64 /* bytes in a cache line */
 #define ALWAYS static inline __attribute__((always_inline))
 
 ALWAYS vf load(const float *p)
@@ -217,6 +218,33 @@ static void to_f32(float *dst, const void *src, zis_dtype t, int64_t n)
         to_f32_typed(dst, src, ZIS_DTYPE_F16, n);
 }
 
+/* Lines of 16 float32 of several rows, beside each other: a dozen rows' lines are read from as many
+ * places, and written to one. */
+ALWAYS void to_lines_typed(const zis_micro_lines *l, zis_dtype t, int size)
+{
+    for (int64_t e = 0; e < l->n; e += LINE / 4) {
+        int64_t n = l->n - e, at = e * size;
+        const char *src = (const char *)l->src + at / LINE * l->src_line + at % LINE;
+        float *dst = l->dst + e * l->group;
+        for (int i = 0; i < l->rows; i++, src += l->src_row, dst += LINE / 4) {
+            if (n >= LINE / 4)
+                for (int j = 0; j < LINE / 4; j += VL) store(dst + j, load_any(src, t, j));
+            else
+                for (int j = 0; j < n; j++) dst[j] = load_one(src, t, j);
+        }
+    }
+}
+
+static void to_lines(const zis_micro_lines *l, zis_dtype t)
+{
+    if (t == ZIS_DTYPE_F32)
+        to_lines_typed(l, ZIS_DTYPE_F32, 4);
+    else if (t == ZIS_DTYPE_BF16)
+        to_lines_typed(l, ZIS_DTYPE_BF16, 2);
+    else
+        to_lines_typed(l, ZIS_DTYPE_F16, 2);
+}
+
 ALWAYS void to_bf16_typed(uint16_t *dst, const void *src, zis_dtype t, int64_t n)
 {
     int64_t i = 0;
@@ -397,8 +425,6 @@ static void unpack_add(float *y, int64_t stride, const float *c, int rows, int64
 #else
 #define PIN(v) "+x"(v)
 #endif
-#define LINE 64 /* bytes in a cache line */
-
 /* Steps of k in a row without a branch. Sanitizers check each load: 24 tiles of 16 steps would take
  * minutes to compile. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -371,12 +371,12 @@ static void moments(double *sum, double *sq, const float *x, int64_t rows, int64
  * --------------------------------------------------------------------------------------- */
 #define MICRO_TABLE(isa_name)                                                                      \
     .isa = isa_name, .vl = VL, .mr = MR, .nr = NR, .gemm_f32 = gemm_f32, .peak_f32 = peak_f32,     \
-    .to_f32 = to_f32, .to_bf16 = to_bf16, .round_bf16 = round_bf16, .rest_bf16 = rest_bf16,        \
-    .pack_f32 = pack_f32, .pack_bf16 = pack_bf16, .unpack = unpack, .unpack_add = unpack_add,      \
-    .silu = silu, .gelu = gelu, .relu = relu, .add = add_rows, .max = max_rows, .mix = mix,        \
-    .silu_mul = silu_mul, .add_scalar_rows = add_scalar_rows, .add_scaled = add_scaled,            \
-    .sum_rows = sum_rows, .add_product = add_product, .turn = turn, .rms_norm = rms_norm,          \
-    .sum_squares = sum_squares_row, .gate_residual = gate_residual, .layer_norm = layer_norm,      \
-    .norm_rope = norm_rope, .lane_max = lane_max, .lane_exp = lane_exp,                            \
+    .to_f32 = to_f32, .to_lines = to_lines, .to_bf16 = to_bf16, .round_bf16 = round_bf16,          \
+    .rest_bf16 = rest_bf16, .pack_f32 = pack_f32, .pack_bf16 = pack_bf16, .unpack = unpack,        \
+    .unpack_add = unpack_add, .silu = silu, .gelu = gelu, .relu = relu, .add = add_rows,           \
+    .max = max_rows, .mix = mix, .silu_mul = silu_mul, .add_scalar_rows = add_scalar_rows,         \
+    .add_scaled = add_scaled, .sum_rows = sum_rows, .add_product = add_product, .turn = turn,      \
+    .rms_norm = rms_norm, .sum_squares = sum_squares_row, .gate_residual = gate_residual,          \
+    .layer_norm = layer_norm, .norm_rope = norm_rope, .lane_max = lane_max, .lane_exp = lane_exp,  \
     .lane_exp_bf16 = lane_exp_bf16, .lane_scale = lane_scale, .exp = exp_rows,                     \
     .norm_apply = norm_apply, .moments = moments, .finish = finish, .winograd = WINOGRAD_TABLE
