@@ -462,10 +462,12 @@ ALWAYS vf fma_add(vf acc, vf a, vf b)
 #endif
 }
 
+/* One step of k: row i's four bytes times the panel's, into acc[i]. */
 ALWAYS void fma_step(
-    vf (*acc)[2], const char *const *r, int64_t stride, const float *v, int rows, int vectors)
+    vf (*acc)[2], const char *const *r, int64_t stride, const char *v, int rows, int vectors)
 {
-    vf b0 = load(v), b1 = vectors > 1 ? load(v + VL) : b0;
+    const float *b = (const float *)v;
+    vf b0 = load(b), b1 = vectors > 1 ? load(b + VL) : b0;
     /* keeps the loads out of the products: without it gcc loads each operand again */
     __asm__("" : PIN(b0), PIN(b1));
     for (int i = 0; i < rows; i++) {
@@ -475,11 +477,16 @@ ALWAYS void fma_step(
     }
 }
 
-ALWAYS void gemm_f32_tile(const zis_micro_gemm *g, const int rows, const int vectors)
+/* A tile of any product whose elements, or pairs of them, take four bytes: `step` is compiled in.
+ */
+ALWAYS void gemm_tile(const zis_micro_gemm *g,
+                      const int rows,
+                      const int vectors,
+                      void (*step)(vf (*)[2], const char *const *, int64_t, const char *, int, int))
 {
     vf acc[MR][2];
     const char *r[4];
-    const float *v = g->v;
+    const char *v = g->v;
     const int64_t stride = g->r_stride, skip = g->r_line - LINE;
     for (int i = 0; i < 4; i++) r[i] = (const char *)g->r + 3 * i * stride;
     for (int i = 0; i < rows; i++)
@@ -503,16 +510,16 @@ ALWAYS void gemm_f32_tile(const zis_micro_gemm *g, const int rows, const int vec
         for (int part = 0; part < LINE / 4 / UNROLL; part++) {
             UNROLLED(UNROLL)
             for (int u = 0; u < UNROLL; u++) {
-                fma_step(acc, r, stride, v, rows, vectors);
-                v += NR;
+                step(acc, r, stride, v, rows, vectors);
+                v += NR * 4;
                 for (int i = 0; 3 * i < rows; i++) r[i] += 4;
             }
         }
         for (int i = 0; 3 * i < rows; i++) r[i] += skip;
     }
     for (; k > 0; k--) {
-        fma_step(acc, r, stride, v, rows, vectors);
-        v += NR;
+        step(acc, r, stride, v, rows, vectors);
+        v += NR * 4;
         for (int i = 0; 3 * i < rows; i++) r[i] += 4;
     }
     for (int i = 0; i < rows; i++)
@@ -540,47 +547,47 @@ static double peak_f32(int64_t rounds)
 }
 
 /* One compiled tile for each number of rows. */
-#define ROWS_SWITCH(tile, g)                                                                       \
+#define ROWS_SWITCH(step, g)                                                                       \
     do {                                                                                           \
         if ((g)->vectors > 1) {                                                                    \
             switch ((g)->rows) {                                                                   \
-                ROWS_CASES(tile, g, 2)                                                             \
+                ROWS_CASES(step, g, 2)                                                             \
             }                                                                                      \
         } else {                                                                                   \
             switch ((g)->rows) {                                                                   \
-                ROWS_CASES(tile, g, 1)                                                             \
+                ROWS_CASES(step, g, 1)                                                             \
             }                                                                                      \
         }                                                                                          \
     } while (0)
-#define ROWS_CASE(tile, g, n, vec)                                                                 \
+#define ROWS_CASE(step, g, n, vec)                                                                 \
     case n:                                                                                        \
-        tile(g, n, vec);                                                                           \
+        gemm_tile(g, n, vec, step);                                                                \
         break;
 #if MR == 12
-#define ROWS_CASES(tile, g, vec)                                                                   \
-    ROWS_CASE(tile, g, 1, vec)                                                                     \
-    ROWS_CASE(tile, g, 2, vec)                                                                     \
-    ROWS_CASE(tile, g, 3, vec)                                                                     \
-    ROWS_CASE(tile, g, 4, vec)                                                                     \
-    ROWS_CASE(tile, g, 5, vec)                                                                     \
-    ROWS_CASE(tile, g, 6, vec)                                                                     \
-    ROWS_CASE(tile, g, 7, vec)                                                                     \
-    ROWS_CASE(tile, g, 8, vec)                                                                     \
-    ROWS_CASE(tile, g, 9, vec)                                                                     \
-    ROWS_CASE(tile, g, 10, vec)                                                                    \
-    ROWS_CASE(tile, g, 11, vec)                                                                    \
-    ROWS_CASE(tile, g, 12, vec)
+#define ROWS_CASES(step, g, vec)                                                                   \
+    ROWS_CASE(step, g, 1, vec)                                                                     \
+    ROWS_CASE(step, g, 2, vec)                                                                     \
+    ROWS_CASE(step, g, 3, vec)                                                                     \
+    ROWS_CASE(step, g, 4, vec)                                                                     \
+    ROWS_CASE(step, g, 5, vec)                                                                     \
+    ROWS_CASE(step, g, 6, vec)                                                                     \
+    ROWS_CASE(step, g, 7, vec)                                                                     \
+    ROWS_CASE(step, g, 8, vec)                                                                     \
+    ROWS_CASE(step, g, 9, vec)                                                                     \
+    ROWS_CASE(step, g, 10, vec)                                                                    \
+    ROWS_CASE(step, g, 11, vec)                                                                    \
+    ROWS_CASE(step, g, 12, vec)
 #else
-#define ROWS_CASES(tile, g, vec)                                                                   \
-    ROWS_CASE(tile, g, 1, vec)                                                                     \
-    ROWS_CASE(tile, g, 2, vec)                                                                     \
-    ROWS_CASE(tile, g, 3, vec)                                                                     \
-    ROWS_CASE(tile, g, 4, vec)                                                                     \
-    ROWS_CASE(tile, g, 5, vec)                                                                     \
-    ROWS_CASE(tile, g, 6, vec)
+#define ROWS_CASES(step, g, vec)                                                                   \
+    ROWS_CASE(step, g, 1, vec)                                                                     \
+    ROWS_CASE(step, g, 2, vec)                                                                     \
+    ROWS_CASE(step, g, 3, vec)                                                                     \
+    ROWS_CASE(step, g, 4, vec)                                                                     \
+    ROWS_CASE(step, g, 5, vec)                                                                     \
+    ROWS_CASE(step, g, 6, vec)
 #endif
 
 static void gemm_f32(const zis_micro_gemm *g)
 {
-    ROWS_SWITCH(gemm_f32_tile, g);
+    ROWS_SWITCH(fma_step, g);
 }
