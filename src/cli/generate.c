@@ -8,6 +8,7 @@
 #include "pipeline/jsonout.h"
 #include "pipeline/model.h"
 #include "pipeline/recipe.h"
+#include "pipeline/recipe_files.h"
 #include "studio/engine.h"
 
 #include <errno.h>
@@ -41,7 +42,9 @@ static const zis_option options[] = {
      0, 0},
     {PROMPT_FILE, "prompt-file", 0, "FILE", "reads the prompt from a file", 0, 0},
     {FROM_IMAGE, "from-image", 0, "FILE",
-     "repeats the recipe in a picture; other options change it", 0, 0},
+     "repeats the recipe in a picture; other options change it; files that it names may lie beside "
+     "the picture",
+     0, 0},
     {NO_METADATA, "no-metadata", 0, NULL, "leaves the recipe out of the picture", 0, 0},
     {SHOW, "show", 0, NULL, "shows the picture on a terminal that can", 0, 0},
     {FETCH, "fetch", 0, NULL, "downloads the model first unless it is here", 0, 0},
@@ -208,6 +211,25 @@ static zis_status read_pictures(generate *g, zis_error *err)
     return st;
 }
 
+/* The recipe, and its files, but for fields that stand on the command line. */
+static zis_status read_recipe(generate *g, const zis_args *a, zis_error *err)
+{
+    uint64_t own = 0;
+    zis_buf notes = {0};
+    for (size_t i = 0; i < a->n_settings; i++)
+        if (a->settings[i].field)
+            own |= UINT64_C(1) << (a->settings[i].field - zis_request_field_at(0));
+    zis_status st = zis_recipe_read(&g->request, g->from_image, err);
+    if (!st) st = zis_recipe_find_files(&g->request, g->from_image, own, &notes, err);
+    const char *line = st || g->quiet || !notes.data ? "" : notes.data;
+    for (size_t n; *line; line += n + 1) {
+        n = strcspn(line, "\n");
+        fprintf(stderr, "note: %.*s\n", (int)n, line);
+    }
+    zis_buf_free(&notes);
+    return st;
+}
+
 /* The recipe first, so that what stands on the command line changes it. */
 static zis_status take_settings(generate *g, const zis_args *a, zis_error *err)
 {
@@ -216,7 +238,7 @@ static zis_status take_settings(generate *g, const zis_args *a, zis_error *err)
     bool own_loras = false;
     for (size_t i = 0; i < a->n_settings && !st; i++)
         if (a->settings[i].option) st = take_option(g, &a->settings[i], err);
-    if (!st && g->from_image) st = zis_recipe_read(&g->request, g->from_image, err);
+    if (!st && g->from_image) st = read_recipe(g, a, err);
     if (!st && g->prompt_file) st = read_prompt_file(g, err);
     for (size_t i = 0; i < a->n_settings && !st; i++) {
         const zis_setting *s = &a->settings[i];

@@ -29,6 +29,8 @@ ZIS_MUST_USE zis_status zis_loras_list(zis_loras_found **out,
                                        const char *model_folder,
                                        zis_error *err);
 void zis_loras_list_free(zis_loras_found *list, size_t n);
+/* Length of a file's name without the ending of a checkpoint; 0 when it has none. */
+size_t zis_loras_stem(const char *name);
 
 /* New string: the path of the file. `name` is a path (unless names_only) or a listed name, with or
  * without its ending. ZIS_NOT_FOUND names the folders. */

@@ -27,8 +27,7 @@ void zis_loras_list_free(zis_loras_found *list, size_t n)
     free(list);
 }
 
-/* Length without a known ending; 0 when it has none. */
-static size_t stem_of(const char *name)
+size_t zis_loras_stem(const char *name)
 {
     size_t n = strlen(name);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
@@ -76,7 +75,7 @@ static void add_folder(finder *f, const char *folder, const char *prefix, int de
     if (st) return;
     for (size_t i = 0; i < n && f->n < MOST && !f->nomem; i++) {
         char *path = zis_os_join(folder, names[i]);
-        size_t stem = stem_of(names[i]);
+        size_t stem = zis_loras_stem(names[i]);
         if (!path) {
             f->nomem = true;
         } else if (zis_os_is_dir(path)) {
@@ -206,7 +205,7 @@ zis_status zis_loras_find(
         return ZIS_OK;
     }
     zis_status st = look_everywhere(&f, model_folder, err);
-    size_t stem = stem_of(name), len = strlen(name);
+    size_t stem = zis_loras_stem(name), len = strlen(name);
     for (size_t i = 0; i < f.n && !st && !found; i++) {
         const char *known_as = f.list[i].name;
         bool same =

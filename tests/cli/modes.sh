@@ -62,6 +62,42 @@ ok "again" "$zis" generate --from-image all.png -t 1 -o all2.png
 cmp -s all.png all2.png || fail "the recipe of all at once gives another picture"
 ok "a ControlNet that sees the mask alone" "$zis" generate "x" -i in.png --mask in.png \
     --control-net "$src/models/nano/controlnet" --steps 1 -s 1 -t 1 -o i.png
+
+# Files of a recipe that moved with their picture: from the current folder, else from beside it.
+mkdir -p moved/sub far
+cp all.png moved/
+bad 1 "names 'far/in.png' (image), which is neither there nor beside the picture: no 'far/in.png', no 'moved/far/in.png', no 'moved/in.png'; say with --image" \
+    sh -c "cp in.png far/; '$zis' generate x -i far/in.png --steps 1 -s 1 -t 1 -q -o moved/f.png && rm far/in.png && exec '$zis' generate --from-image moved/f.png -o n.png"
+cp in.png moved/sub/
+(cd moved/sub && "$zis" generate x -i in.png --mask in.png --steps 1 -s 1 -t 1 -q -o ../g.png) || fail "in a folder"
+mv moved/sub/in.png moved/
+mv in.png kept.png
+ok "beside it" "$zis" generate --from-image moved/g.png -t 1 -o moved/g2.png
+has err "^note: the recipe's 'in.png' (image) is taken from 'moved/in.png'"
+has moved/g2.png 'Image: moved/in.png'
+mv kept.png in.png
+ok "the current folder first" "$zis" generate --from-image moved/g.png -t 1 --strength 0.5 -o moved/g3.png
+[ -s err ] && grep -q "^note" err && fail "a file that is there, yet: $(cat err)"
+ok "named anew" "$zis" generate --from-image moved/f.png -i in.png -t 1 -o moved/f2.png
+mkdir -p away/w
+cp "$src/models/nano/lora/sepia.safetensors" away/w/brown.safetensors
+cp "$src/models/nano/controlnet/nano-controlnet-union-2.1.safetensors" away/w/net.safetensors
+cp in.png away/
+cp "$src/models/nano/upscaler/nano_x4.pth" away/w/
+(cd away && "$zis" generate x --lora w/brown.safetensors:0.5 --control-image in.png \
+    --control-net w/net.safetensors --steps 1 -s 1 -t 1 -q -o made.png &&
+    "$zis" upscale -i in.png --upscaler w/nano_x4.pth --no-refine -t 1 -q -o up.png) || fail "weights by path"
+ok "weights beside it" "$zis" generate --from-image away/made.png -t 1 -o again.png
+has err "'w/brown.safetensors' (loras) is taken from 'away/w/brown.safetensors'"
+has err "'w/net.safetensors' (control_net) is taken from"
+ok "an upscaler beside it" "$zis" generate --from-image away/up.png -t 1 -o again.png
+has err "'w/nano_x4.pth' (upscaler) is taken from"
+mv away/w/brown.safetensors away/
+ok "the name alone" "$zis" generate --from-image away/made.png -t 1 -q -o again.png
+rm away/brown.safetensors
+bad 1 "names 'w/brown.safetensors' (loras), .*no 'away/w/brown.safetensors', no 'away/brown.safetensors'; say with --lora" \
+    "$zis" generate --from-image away/made.png -o n.png
+ok "without it" "$zis" generate --from-image away/made.png --lora none -t 1 -o again.png
 bad 2 "lies behind" "$zis" generate "x" --control-image in.png --control-start 0.6 --control-end 0.5 -o n.png
 bad 2 "there is no picture" "$zis" generate "x" --preprocess canny -o n.png
 bad 2 "needs a picture" "$zis" generate "x" --control-net nano-controlnet -o n.png
