@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "formats/weights.h"
+#include "models/esrgan/esrgan.h"
 #include "pipeline/control_find.h"
 #include "pipeline/hub_entry.h"
 #include "pipeline/hub_presets.h"
@@ -13,6 +14,7 @@
 #include "pipeline/loras.h"
 #include "pipeline/model.h"
 #include "pipeline/recognise.h"
+#include "pipeline/upscaler_find.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +31,12 @@ static const zis_option options[] = {
 static const zis_usage usage = {
     .command = "models",
     .synopsis = "[rm NAME] [options]",
-    .about = "Lists the models that are known, whether they are here, how large they are and what "
-             "for;\nother models of the family in the Hugging Face cache; LoRAs that are known by "
-             "name; and downloads that were begun.\n\nrm NAME removes one from the cache (turbo, "
-             "ORG/NAME, ...), after asking.",
+    .about =
+        "Lists the models that are known, whether they are here, how large they are and what "
+        "for;\nother models of the family in the Hugging Face cache; ControlNets, upscalers and "
+        "LoRAs that are\nknown by name; and downloads that were begun.\n\nrm NAME removes one from "
+        "the cache (turbo, "
+        "ORG/NAME, ...), after asking.",
     .options = options,
     .rest_max = 2,
 };
@@ -277,6 +281,37 @@ static void put_control_nets(zis_buf *out, bool json)
     out->failed = out->failed || nomem;
 }
 
+static void put_upscalers(zis_buf *out, bool json)
+{
+    int n = 0;
+    for (size_t i = 0; zis_upscaler_preset_at(i); i++) {
+        const zis_upscaler_preset *p = zis_upscaler_preset_at(i);
+        zis_esrgan_config config;
+        zis_weights *w = NULL;
+        uint64_t bytes = 0;
+        char *path = NULL, size[24];
+        zis_status st = zis_upscaler_find(&path, p->name, NULL);
+        out->failed = out->failed || st == ZIS_NOMEM;
+        if (!st) st = zis_weights_open(&w, path, NULL);
+        if (!st) st = zis_esrgan_config_read(&config, w, NULL);
+        if (!st) zis_os_file_size(path, &bytes);
+        if (!st && json) {
+            zis_buf_printf(out, "%s\n  {\"name\": \"%s\", \"scale\": %d, \"path\": ", n ? "," : "",
+                           p->name, config.scale);
+            zis_jsonout_string(out, path);
+            zis_buf_printf(out, ", \"bytes\": %llu}", (unsigned long long)bytes);
+        } else if (!st) {
+            zis_output_size(size, sizeof size, bytes);
+            zis_buf_printf(out, "%s%-12s %-9s x%-4d %s\n%-28s %s\n",
+                           n ? "" : "\nUpscalers, for --upscaler NAME:\n", p->name, size,
+                           config.scale, p->what, "", path);
+        }
+        n += !st;
+        zis_weights_close(&w);
+        free(path);
+    }
+}
+
 static zis_status print_list(bool json, zis_error *err)
 {
     zis_buf out = {0};
@@ -299,6 +334,8 @@ static zis_status print_list(bool json, zis_error *err)
     put_cached(&out, root, json, &n);
     if (json) zis_buf_puts(&out, "\n], \"control_nets\": [");
     put_control_nets(&out, json);
+    if (json) zis_buf_puts(&out, "\n], \"upscalers\": [");
+    put_upscalers(&out, json);
     if (json) zis_buf_puts(&out, "\n], \"loras\": [");
     zis_status st = put_loras(&out, json, err);
     if (json) zis_buf_puts(&out, "\n]}\n");

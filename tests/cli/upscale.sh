@@ -18,6 +18,15 @@ has out '"width": 80, "height": 56, "model": "nano-turbo", "prompt": "masterpiec
 ok "again" "$zis" generate --from-image refined.png -o again.png
 same refined.png again.png "recipe"
 
+# Those that are here are listed, with what --upscaler takes.
+ok "list" "$zis" models
+has out "^nano  *[0-9.]* [kM]B  *x4 .*tiny, ships with zis"
+has out "nano/upscaler/nano_x4.pth$"
+ok "list as JSON" "$zis" models --json
+has out '"upscalers": \['
+has out '{"name": "nano", "scale": 4, "path": ".*/nano_x4.pth", "bytes": [1-9][0-9]*}'
+! grep -q '"x4plus"' out || fail "an upscaler that is not here is listed"
+
 bad 2 "no picture to upscale" up -o x.png
 bad 1 "is no upscaler" up -i in.png --upscaler "$src/models/nano/lora/sepia.safetensors" --no-refine -o x.png
 bad 1 "no file and none of nano, x4plus" up -i in.png --upscaler /nowhere/x.pth --no-refine -o x.png
