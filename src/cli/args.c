@@ -223,20 +223,19 @@ zis_status zis_args_int(const zis_setting *s, int *out, zis_error *err)
 /* Prints text from the help column on, broken at blanks. */
 static void print_wrapped(const char *text, int column)
 {
-    while (*text) {
+    for (bool first = true; *text; first = false) {
         int n = (int)strcspn(text, " ");
-        if (column + n > HELP_WIDTH && column > HELP_COLUMN) {
+        if (!first && column + 1 + n > HELP_WIDTH) {
             printf("\n%*s", HELP_COLUMN, "");
             column = HELP_COLUMN;
+        } else if (!first) {
+            putchar(' ');
+            column++;
         }
         printf("%.*s", n, text);
         column += n;
         text += n;
-        if (*text == ' ') {
-            text++;
-            if (column < HELP_WIDTH) putchar(' ');
-            column++;
-        }
+        if (*text == ' ') text++;
     }
     putchar('\n');
 }
@@ -256,7 +255,7 @@ static void print_row(const char *flags, char short_flag, const char *metavar, c
 }
 
 /* "width of the picture (1 to 8192 pixels; default: the model's)" */
-static void print_field(const zis_field *f)
+static void print_field(const zis_field *f, unsigned where)
 {
     zis_buf note = {0};
     if (f->choices) {
@@ -267,6 +266,7 @@ static void print_field(const zis_field *f)
         zis_buf_printf(&note, "%g to %g%s%s", f->lo, f->hi, *unit ? " " : "", unit);
     }
     const char *value = f->model_default >= 0 ? "the model's" : f->fallback ? f->fallback : "";
+    if (where == ZIS_FIELD_UPSCALE && f->upscaling) value = f->upscaling;
     if (*value) zis_buf_printf(&note, "%sdefault: %s", note.len ? "; " : "", value);
     char *help = note.len && !note.failed ? zis_mem_printf("%s (%s)", f->help, note.data) : NULL;
     print_row(f->flags, f->short_flag, f->metavar, help ? help : f->help);
@@ -279,7 +279,7 @@ void zis_args_help(const zis_usage *u)
     printf("Usage: zis %s %s\n\n%s\n\nOptions:\n", u->command, u->synopsis, u->about);
     for (size_t i = 0; u->fields && i < zis_request_field_count(); i++) {
         const zis_field *f = zis_request_field_at(i);
-        if (f->where & u->fields) print_field(f);
+        if (f->where & u->fields) print_field(f, u->fields);
     }
     for (const zis_option *o = u->options; o->id; o++)
         print_row(o->flags, o->short_flag, o->metavar, o->help);

@@ -70,7 +70,7 @@ static const zis_usage upscale_usage = {
     .synopsis = "-i IN -o OUT [options]",
     .about = "Makes a picture larger: four times by Real-ESRGAN, brought to the size by Lanczos "
              "(twice the\npicture's, by default), and then drawn over by the model, which adds "
-             "detail.\nUnless given: 5 steps, strength 0.33, prompt \"masterpiece, 8k\".",
+             "detail.",
     .fields = ZIS_FIELD_UPSCALE,
     .options = options,
 };

@@ -246,6 +246,18 @@ void zis_request_set_task(zis_request *r, zis_request_task task)
     r->given |= bit(zis_request_field("task"));
 }
 
+zis_status zis_request_upscaling_apply(zis_request *r, zis_error *err)
+{
+    zis_status st = ZIS_OK;
+    for (size_t i = 0; i < N_FIELDS && !st; i++) {
+        const zis_field *f = zis_request_field_at(i);
+        if (!f->upscaling || f->model_default >= 0) continue;
+        bool open = f->type == ZIS_FIELD_TEXT ? !*text_of(r, f) : !zis_request_given(r, f);
+        if (open) st = zis_request_set(r, f, f->name, f->upscaling, err);
+    }
+    return st;
+}
+
 void zis_request_defaults_apply(zis_request *r, const zis_request_defaults *d)
 {
     for (size_t i = 0; i < N_FIELDS; i++) {

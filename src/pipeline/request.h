@@ -156,10 +156,12 @@ typedef struct zis_field {
     const char *const *choices;
     ptrdiff_t model_default; /* offset in zis_request_defaults, or -1 */
     const char *fallback;    /* default as text where the model has no say; NULL: none */
-    const char *unit;        /* "pixels", or NULL */
-    const char *metavar;     /* shown after the flag */
-    const char *a1111;       /* its name in an A1111 parameter text, or NULL */
-    const char *help;        /* one sentence without its full stop */
+    const char *upscaling; /* default of the task upscale, where that is another one: the value, or
+                            * words about it where the model or the picture has a say */
+    const char *unit;      /* "pixels", or NULL */
+    const char *metavar;   /* shown after the flag */
+    const char *a1111;     /* its name in an A1111 parameter text, or NULL */
+    const char *help;      /* one sentence without its full stop */
     unsigned where;
     unsigned tasks;    /* bit of each zis_request_task: it matters in these alone; 0: in all */
     unsigned pictures; /* bit of each slot: it matters with one of these alone; 0: always */
@@ -206,6 +208,8 @@ void zis_request_set_task(zis_request *r, zis_request_task task);
 bool zis_request_given(const zis_request *r, const zis_field *f);
 /* Whether the field has a say in this request: strength has none without a picture. */
 bool zis_request_matters(const zis_request *r, const zis_field *f);
+/* The defaults of the task upscale that are values, where nobody set the field. */
+ZIS_MUST_USE zis_status zis_request_upscaling_apply(zis_request *r, zis_error *err);
 /* Fills what nobody set. */
 void zis_request_defaults_apply(zis_request *r, const zis_request_defaults *d);
 /* Once more all ranges, for requests that were filled by hand, and what fields and pictures say

@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROMPT "masterpiece, 8k"
-#define STRENGTH 0.33
-
 static bool given(const zis_request *r, const char *name)
 {
     return zis_request_given(r, zis_request_field(name));
@@ -56,9 +53,7 @@ zis_status zis_upscaling_settle(zis_request *r, zis_error *err)
     if (!r->upscaler)
         st = zis_request_set(r, zis_request_field("upscaler"), "the upscaler",
                              zis_upscaler_preset_for(model && !model->hub_id)->name, err);
-    if (!st && !*r->prompt)
-        st = zis_request_set(r, zis_request_field("prompt"), "the prompt", PROMPT, err);
-    if (!given(r, "strength")) r->strength = STRENGTH;
+    if (!st) st = zis_request_upscaling_apply(r, err);
     return st ? st : settle_size(r, err);
 }
 

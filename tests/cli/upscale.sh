@@ -18,6 +18,15 @@ has out '"width": 80, "height": 56, "model": "nano-turbo", "prompt": "masterpiec
 ok "again" "$zis" generate --from-image refined.png -o again.png
 same refined.png again.png "recipe"
 
+# The help page tells the defaults that the picture above was made with.
+[ "$("$zis" generate --help | grep -c 'masterpiece')" = 0 ] || fail "a default of upscale in generate's help"
+ok "help" "$zis" upscale --help
+tr -s '\n ' ' ' <out >flat
+for said in 'standard input (default: masterpiece, 8k)' 'width of the picture (1 to 8192 pixels; default: --scale times' \
+    'steps (1 to 1000; default: 5;' 'anew; .* (0 to 1; default: 0.33)'; do has flat "$said"; done
+has refined.png 'Denoising strength: 0.33'
+! grep -q ' $' out || fail "blanks at ends of lines: $(grep ' $' out)"
+
 # Those that are here are listed, with what --upscaler takes.
 ok "list" "$zis" models
 has out "^nano  *[0-9.]* [kM]B  *x4 .*tiny, ships with zis"
