@@ -86,6 +86,7 @@ typedef struct generate {
     const char *prompt_file;
     const char *from_image;
     bool no_metadata, show, json, quiet, verbose, fetch;
+    zis_buf idle; /* a warning: flags that do nothing */
     zis_progress_view progress;
     char **written; /* names of finished files */
     int n_written;
@@ -211,6 +212,32 @@ static zis_status read_pictures(generate *g, zis_error *err)
     return st;
 }
 
+/* A flag that does nothing is a mistake, or a line in the warning. */
+static zis_status check_idle(generate *g, const char *said, const zis_field *f, zis_error *err)
+{
+    char *why = NULL;
+    bool mild = false;
+    zis_status st = zis_request_idle(&why, &mild, &g->request, f, err);
+    if (!st && why && !mild)
+        st = zis_fail(err, ZIS_ARG, "%s does nothing %s; leave it out, or see `zis %s --help`",
+                      said, why, g->cli->command);
+    if (!st && why)
+        zis_buf_printf(&g->idle, "%s%s does nothing %s", g->idle.len ? "; " : "", said, why);
+    free(why);
+    return !st && g->idle.failed ? zis_fail_nomem(err, "the warnings") : st;
+}
+
+static zis_status check_all_idle(generate *g, const zis_args *a, zis_error *err)
+{
+    zis_status st = ZIS_OK;
+    for (size_t i = 0; i < a->n_settings && !st; i++)
+        if (a->settings[i].field)
+            st = check_idle(g, a->settings[i].said, a->settings[i].field, err);
+    if (!st && g->prompt_file)
+        st = check_idle(g, "--prompt-file", zis_request_field("prompt"), err);
+    return st;
+}
+
 /* The recipe, and its files, but for fields that stand on the command line. */
 static zis_status read_recipe(generate *g, const zis_args *a, zis_error *err)
 {
@@ -263,6 +290,7 @@ static zis_status take_settings(generate *g, const zis_args *a, zis_error *err)
         return zis_fail(err, ZIS_ARG,
                         "there is no prompt; try: zis generate \"a red apple\" -o apple.png");
     st = read_pictures(g, err);
+    if (!st) st = check_all_idle(g, a, err);
     if (st) return st;
     if (g->json && g->output && strcmp(g->output, "-") == 0)
         return zis_fail(err, ZIS_ARG, "--json and -o - both need standard output; choose one");
@@ -385,8 +413,9 @@ static zis_status print_json(const generate *g, const zis_engine_result *r, zis_
                        zis_engine_stage_name((zis_engine_stage)i), r->seconds[i]);
     zis_buf_printf(&out, "}, \"peak_memory_bytes\": %llu, \"warnings\": [",
                    (unsigned long long)r->peak_memory_bytes);
+    if (g->idle.len) zis_jsonout_string(&out, g->idle.data);
     for (int i = 0; i < r->n_warnings; i++) {
-        zis_buf_puts(&out, i ? ", " : "");
+        zis_buf_puts(&out, i || g->idle.len ? ", " : "");
         zis_jsonout_string(&out, r->warnings[i]);
     }
     zis_buf_puts(&out, "], \"loras\": [");
@@ -430,6 +459,7 @@ static zis_status run(generate *g, zis_error *err)
     g->started = zis_os_now();
     zis_progress_init(&g->progress, g->quiet);
     hint(g);
+    if (g->idle.len && !g->quiet) fprintf(stderr, "warning: %s\n", g->idle.data);
     zis_status st = ZIS_OK;
     if (g->fetch) st = zis_fetch_model(g->cli, g->request.model, g->quiet, err);
     if (!st) st = zis_engine_create(&engine, &g->engine, err);
@@ -463,6 +493,7 @@ static zis_status run_command(
 out:
     for (int i = 0; i < g.n_written; i++) free(g.written[i]);
     free(g.written);
+    zis_buf_free(&g.idle);
     zis_request_deinit(&g.request);
     zis_args_deinit(&args);
     return st;

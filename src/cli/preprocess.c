@@ -127,6 +127,9 @@ static zis_status take_settings(preprocess *p, const zis_args *a, zis_error *err
                         "the kind, the picture or the file to write is missing; try: zis "
                         "preprocess canny -i photo.jpg -o edges.png");
     st = take_kind(p, a->rest[0], err);
+    if (!st && p->weights && !zis_field_suits(zis_request_field("preprocess_weights"), p->kind))
+        st = zis_fail(err, ZIS_ARG, "--preprocess-weights does nothing for %s; leave it out",
+                      a->rest[0]);
     if (!st) st = zis_output_check(p->output, 1, &p->format, err);
     if (!st && p->json && strcmp(p->output, "-") == 0)
         st = zis_fail(err, ZIS_ARG, "--json and -o - both need standard output; choose one");

@@ -146,6 +146,13 @@ typedef struct zis_request_defaults {
     double cfg, shift;
 } zis_request_defaults;
 
+/* A field has a say only where a choice of another has one of these values. */
+typedef struct zis_field_only {
+    const char *field; /* or NULL: always */
+    unsigned values;   /* bit of each */
+    bool mild;         /* a flag that has none then is worth a warning, and no error */
+} zis_field_only;
+
 typedef struct zis_field {
     const char *name;  /* JSON key */
     const char *flags; /* long options without dashes, separated by spaces; the first is shown */
@@ -165,6 +172,7 @@ typedef struct zis_field {
     unsigned where;
     unsigned tasks;    /* bit of each zis_request_task: it matters in these alone; 0: in all */
     unsigned pictures; /* bit of each slot: it matters with one of these alone; 0: always */
+    zis_field_only only;
 } zis_field;
 
 size_t zis_request_field_count(void);
@@ -206,8 +214,15 @@ ZIS_MUST_USE zis_status zis_request_set_text(zis_request *r,
 /* Says what is asked for, as if the field had been set. */
 void zis_request_set_task(zis_request *r, zis_request_task task);
 bool zis_request_given(const zis_request *r, const zis_field *f);
-/* Whether the field has a say in this request: strength has none without a picture. */
+/* Whether the field belongs to what this request is about: strength does not without a picture. */
 bool zis_request_matters(const zis_request *r, const zis_field *f);
+/* Whether `only` leaves the field a say when that choice has this value. */
+bool zis_field_suits(const zis_field *f, int value);
+/* *why: a new string when the field has no say in this request, in words that follow "--strength
+ * does nothing " (without --image), or NULL; *mild: a warning will do. For flags alone: a form
+ * sends all its fields. */
+ZIS_MUST_USE zis_status
+zis_request_idle(char **why, bool *mild, const zis_request *r, const zis_field *f, zis_error *err);
 /* The defaults of the task upscale that are values, where nobody set the field. */
 ZIS_MUST_USE zis_status zis_request_upscaling_apply(zis_request *r, zis_error *err);
 /* Fills what nobody set. */

@@ -37,7 +37,7 @@ ok "again" "$zis" generate --from-image m.png -t 1 -o m2.png
 cmp -s m.png m2.png || fail "the recipe of inpainting gives another picture"
 ok "a black mask" "$zis" preprocess none -i in.png -o in-rgb.png
 bad 2 "40 x 24" "$zis" generate "x" -i in.png --mask "$gallery/apple.png" --steps 1 -o n.png
-bad 2 "a mask needs a picture" "$zis" generate "x" --mask in.png -o n.png
+bad 2 "--mask does nothing without --image" "$zis" generate "x" --mask in.png -o n.png
 
 # ControlNet: found for nano, with its own number of steps.
 ok "control" "$zis" generate "a house" --control-image "$gallery/house-drawing.png" --preprocess canny \
@@ -99,7 +99,18 @@ bad 1 "names 'w/brown.safetensors' (loras), .*no 'away/w/brown.safetensors', no 
     "$zis" generate --from-image away/made.png -o n.png
 ok "without it" "$zis" generate --from-image away/made.png --lora none -t 1 -o again.png
 bad 2 "lies behind" "$zis" generate "x" --control-image in.png --control-start 0.6 --control-end 0.5 -o n.png
-bad 2 "there is no picture" "$zis" generate "x" --preprocess canny -o n.png
+for idle in "--preprocess canny" "--preprocess-weights w.pth" "--control-strength 1" "--control-start 0.1" "--control-end 1"; do
+    # shellcheck disable=SC2086 # two words
+    bad 2 "${idle% *} does nothing without --control-image; leave it out" "$zis" generate "x" $idle -o n.png
+    # shellcheck disable=SC2086
+    bad 2 "${idle% *} does nothing" "$zis" generate "x" -i in.png --mask in.png $idle -o n.png
+done
+bad 2 "--strength does nothing without --image" "$zis" generate "x" --strength 0.5 -o n.png
+bad 2 "--strength-rule does nothing" "$zis" generate "x" --strength-rule diffusers -o n.png
+bad 2 "--strength does nothing without --image" "$zis" generate --from-image k.png --strength 0.5 -o n.png
+bad 2 "does nothing with --preprocess canny, only with depth, pose" "$zis" generate "x" --control-image in.png \
+    --preprocess canny --preprocess-weights w.pth -o n.png
+ok "what goes with a picture of the recipe" "$zis" generate --from-image a.png --strength 0.5 -t 1 -o n2.png
 bad 2 "needs a picture" "$zis" generate "x" --control-net nano-controlnet -o n.png
 bad 1 "no Z-Image ControlNet" "$zis" generate "x" --control-image in.png \
     --control-net "$src/models/nano/lora/sepia.safetensors" -o n.png

@@ -62,4 +62,7 @@ if [ -z "$sanitized" ]; then
     ZIS_MODELS=$dir/models bad 1 "body_pose_model.safetensors" "${p[@]}" pose -i "$photo" -o cut.png
     [ -e cut.png ] && fail "weights cut short made a picture"
 fi
+bad 2 "--preprocess-weights does nothing for canny" "$zis" preprocess canny -i "$src/docs/gallery/apple.png" \
+    --preprocess-weights w.pth -o never.png
+[ ! -e never.png ] || fail "a refused map was left behind"
 finish

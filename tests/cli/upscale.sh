@@ -36,6 +36,16 @@ has out '"upscalers": \['
 has out '{"name": "nano", "scale": 4, "path": ".*/nano_x4.pth", "bytes": [1-9][0-9]*}'
 ! grep -q '"x4plus"' out || fail "an upscaler that is not here is listed"
 
+# What only the model that draws over it reads.
+echo "a cat" >prompt.txt
+ok "left over flags" up -i in.png --no-refine --steps 3 -s 4 --prompt-file prompt.txt -m nano -W 40 -o left.png --json
+has out '"warnings": \["--steps does nothing with --refine off; -s does nothing with --refine off; --prompt-file does'
+has err '^warning: --steps does nothing with --refine off; '
+ok "none" up -i in.png --no-refine -m nano -W 40 --tile 64 --dtype f32 -o none.png --json
+has out '"warnings": \[\]'
+ok "quiet" up -i in.png --refine off --strength 0.5 -q -o left.png
+[ ! -s err ] || fail "a warning in spite of --quiet: $(cat err)"
+
 bad 2 "no picture to upscale" up -o x.png
 bad 1 "is no upscaler" up -i in.png --upscaler "$src/models/nano/lora/sepia.safetensors" --no-refine -o x.png
 bad 1 "no file and none of nano, x4plus" up -i in.png --upscaler /nowhere/x.pth --no-refine -o x.png

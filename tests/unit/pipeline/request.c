@@ -45,6 +45,8 @@ static void table_is_sound(void **state)
             f->type == ZIS_FIELD_INT || f->type == ZIS_FIELD_REAL || f->type == ZIS_FIELD_INT64;
         assert_true(!number || f->lo < f->hi);
         assert_true((f->type == ZIS_FIELD_CHOICE) == (f->choices != NULL));
+        const zis_field *by = f->only.field ? zis_request_field(f->only.field) : NULL;
+        assert_true(!f->only.field || (by && by->choices && f->only.values));
     }
     assert_null(zis_request_field("nonsense"));
     assert_null(zis_request_field_at(zis_request_field_count()));
@@ -244,6 +246,47 @@ static void what_goes_together(void **state)
     assert_non_null(strstr(err.text, "canny"));
 }
 
+static void idles(const zis_request *r, const char *name, const char *because, bool mild)
+{
+    char *why = NULL;
+    bool is_mild = false;
+    assert_int_equal(zis_request_idle(&why, &is_mild, r, zis_request_field(name), NULL), ZIS_OK);
+    assert_true(!why == !because);
+    if (why) assert_string_equal(why, because);
+    if (why) assert_true(is_mild == mild);
+    free(why);
+}
+
+/* Flags that do nothing are told; the request itself is none the worse for them. */
+static void idle(void **state)
+{
+    zis_request *r = *state;
+    static const char *const given[] = {"strength", "control_strength", "steps"};
+    for (int i = 0; i < 3; i++) assert_int_equal(set(r, given[i], "1", NULL), ZIS_OK);
+    zis_request_defaults_apply(r, &(zis_request_defaults){64, 64, 8, 1, 3});
+    assert_int_equal(zis_request_check(r, NULL), ZIS_OK);
+    idles(r, "strength", "without --image", false);
+    idles(r, "control_strength", "without --control-image", false);
+    idles(r, "steps", NULL, false);
+    zis_image *image = NULL, *control = NULL;
+    assert_int_equal(zis_image_create(&image, 4, 4, 3, NULL), ZIS_OK);
+    assert_int_equal(zis_image_create(&control, 4, 4, 3, NULL), ZIS_OK);
+    zis_request_take_picture(r, ZIS_PICTURE_INIT, image);
+    zis_request_take_picture(r, ZIS_PICTURE_CONTROL, control);
+    idles(r, "strength", NULL, false);
+    idles(r, "control_strength", NULL, false);
+    assert_int_equal(set(r, "preprocess", "canny", NULL), ZIS_OK);
+    idles(r, "preprocess_weights", "with --preprocess canny, only with depth, pose", false);
+    assert_int_equal(set(r, "preprocess", "depth", NULL), ZIS_OK);
+    idles(r, "preprocess_weights", NULL, false);
+    zis_request_take_picture(r, ZIS_PICTURE_CONTROL, NULL);
+    zis_request_set_task(r, ZIS_TASK_UPSCALE);
+    assert_int_equal(set(r, "refine", "off", NULL), ZIS_OK);
+    idles(r, "strength", "with --refine off", true);
+    idles(r, "prompt", "with --refine off", true);
+    idles(r, "scale", NULL, false);
+}
+
 static void loras(void **state)
 {
     static const char *const bad[] = {"", ":0.5", "a:101", "a:-1e9", "a:1:1e99"};
@@ -323,17 +366,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, init, deinit)
     const struct CMUnitTest tests[] = {
-        T(table_is_sound),
-        T(values),
-        T(refused_values),
-        T(defaults),
-        T(json_round_trip),
-        T(refused_json),
-        T(copies),
-        T(pictures),
-        T(what_goes_together),
-        T(loras),
-        T(refused_lora_json),
+        T(table_is_sound),     T(values),       T(refused_values), T(defaults),
+        T(json_round_trip),    T(refused_json), T(copies),         T(pictures),
+        T(what_goes_together), T(idle),         T(loras),          T(refused_lora_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
