@@ -11,9 +11,10 @@
  *
  * Every argument struct lists outputs first. Outputs must not overlap inputs unless said.
  *
- * Numeric guard: rms_norm, gate_residual, layer_norm and finite make the run fail (ZIS_NUMERIC)
- * when a value that they read or the new x is NaN, infinite, or so large that its square is. The
- * norms have the sum of squares at hand, so blocks are watched at no cost. Threads: as the run. */
+ * Numeric guard: rms_norm, gate_residual, layer_norm, group_norm (also in front of a conv2d) and
+ * finite make the run fail (ZIS_NUMERIC) when a value that they read or the new x is NaN, infinite,
+ * or so large that its square is. The norms have the sum of squares at hand, so blocks are watched
+ * at no cost. Threads: as the run. */
 #ifndef ZIS_KERNELS_OPS_H
 #define ZIS_KERNELS_OPS_H
 

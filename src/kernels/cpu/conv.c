@@ -1,6 +1,7 @@
 /* conv.c - convolutions and group norms: picks the way, prepares norm and strips. */
 #include "kernels/cpu/conv.h"
 
+#include <float.h>
 #include <math.h>
 
 /* ---- group norm
@@ -42,6 +43,7 @@ void zis_cpu_group_factors(zis_run *run,
     if (!run->dry && !run->status) {
         zis_pool_for(run->pool, (int)chunks, moments_task, &j);
         int64_t per = j.c / groups;
+        bool bad = false; /* the guard of ops.h */
         for (int64_t g = 0; g < groups; g++) {
             double sum = 0, sq = 0, count = (double)(per * j.pixels);
             for (int64_t i = 0; i < chunks; i++)
@@ -51,13 +53,14 @@ void zis_cpu_group_factors(zis_run *run,
                 }
             double mean = sum / count, var = sq / count - mean * mean;
             double r = 1.0 / sqrt((var > 0 ? var : 0) + (double)eps);
-            if (isnan(sum)) r = sum; /* a fault upstream must stay visible */
+            bad = bad || !(sq <= (double)FLT_MAX);
             for (int64_t c = g * per; c < (g + 1) * per; c++) {
                 double f = r * (double)w[c];
                 factor[c] = (float)f;
                 shift[c] = (float)((double)b[c] - mean * f);
             }
         }
+        if (bad) zis_run_fail_numeric(run);
     }
     zis_arena_restore(&run->scratch, mark);
 }

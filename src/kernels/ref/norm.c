@@ -97,6 +97,7 @@ void zis_ref_group_norm(zis_run *run, const zis_group_norm_args *a)
                 double d = (double)zis_ref_row(&a->x, i)[c] - mean;
                 var += d * d;
             }
+        if (!(var + n * mean * mean <= (double)FLT_MAX)) zis_run_fail_numeric(run);
         double r = 1 / sqrt(var / n + (double)a->eps);
         for (int64_t i = 0; i < pixels; i++)
             for (int64_t c = from; c < from + width; c++) {

@@ -17,6 +17,7 @@ typedef struct pass {
     const zis_esrgan *m;
     zis_run *run;
     const zis_esrgan_hooks *hooks;
+    bool check; /* every layer, for values that are no numbers */
 } pass;
 
 static void watch(const pass *p, const zis_tensor *map, const char *name)
@@ -29,6 +30,17 @@ static void progress(const pass *p, double fraction)
 {
     if (p->hooks && p->hooks->progress && !p->run->dry && !zis_run_stopped(p->run))
         p->hooks->progress(p->hooks->arg, fraction);
+}
+
+/* There are no norms that would see a bad value where it is made. */
+static void check(const pass *p, const zis_tensor *map, const char *name)
+{
+    char where[64];
+    if (!p->check) return;
+    snprintf(where, sizeof where, "the upscaler, %s", name);
+    p->run->where = where;
+    zis_finite(p->run, &(zis_finite_args){*map});
+    p->run->where = NULL;
 }
 
 /* Channels from .. from + n - 1 of every pixel. */
@@ -111,18 +123,18 @@ static void run_blocks(const pass *p, zis_tensor f)
     for (int i = 0; i < c->blocks; i++) {
         char name[32];
         snprintf(name, sizeof name, "body.%d", i);
-        run->where = name;
         dense(p, &m->blocks[i].dense[0], &wide[0], x[1], NULL);
         if (i == 0) watch(p, &x[1], "body.0.rdb1");
         dense(p, &m->blocks[i].dense[1], &wide[1], x[2], NULL);
         dense(p, &m->blocks[i].dense[2], &wide[2], x[0], &x[0]);
-        run->where = NULL;
+        check(p, &x[0], name);
         watch(p, &x[0], name);
         progress(p, 0.9 * (i + 1) / c->blocks);
     }
     zis_conv2d_args body = conv_of(&m->trunk.body, f, x[0]);
     body.add = f;
     zis_conv2d(run, &body);
+    check(p, &f, "conv_body");
     zis_arena_restore(&run->scratch, mark);
 }
 
@@ -142,9 +154,11 @@ static void run_band(const pass *p, const zis_tensor *up1, zis_tensor y, int64_t
     a.upsample = true;
     a.skip = (int)up0;
     zis_conv2d(run, &a);
+    check(p, &up2, "conv_up2");
     a = leaky_of(&t->hr, hr, up2);
     a.skip = (int)(hr0 - up0);
     zis_conv2d(run, &a);
+    check(p, &hr, "conv_hr");
     a = conv_of(&t->last, rows(&y, from, n), hr);
     a.skip = (int)(from - hr0);
     zis_conv2d(run, &a);
@@ -160,12 +174,14 @@ static void run_rrdb(const pass *p, const zis_tensor *x, zis_tensor y)
     zis_conv2d_args first = conv_of(&m->trunk.first, f, *x);
     first.exact = true; /* 8-bit levels would not survive bfloat16, and it costs next to nothing */
     zis_conv2d(run, &first);
+    check(p, &f, "conv_first");
     watch(p, &f, "conv_first");
     run_blocks(p, f);
     zis_tensor up1 = zis_run_alloc_3d(run, ZIS_DTYPE_F32, 2 * h, 2 * w, m->config.width);
     zis_conv2d_args up = leaky_of(&m->trunk.up1, up1, f);
     up.upsample = true;
     zis_conv2d(run, &up);
+    check(p, &up1, "conv_up1");
     for (int64_t i = 0; i < 4 * h && !zis_run_stopped(run); i += BAND_ROWS) {
         run_band(p, &up1, y, i, i + BAND_ROWS < 4 * h ? BAND_ROWS : 4 * h - i);
         progress(p, 0.92 + 0.08 * (double)i / (double)(4 * h));
@@ -193,6 +209,8 @@ static void run_srvgg(const pass *p, const zis_tensor *x, zis_tensor y)
         a.exact = i == 0; /* 8-bit levels would not survive bfloat16 */
         zis_conv2d(run, &a);
         from = a.y;
+        snprintf(name, sizeof name, "body.%d", 2 * i);
+        check(p, &from, name);
         snprintf(name, sizeof name, "body.%d", 2 * i + 1);
         watch(p, &from, name);
         progress(p, 0.95 * (i + 1) / (c->blocks + 1));
@@ -204,6 +222,30 @@ static void run_srvgg(const pass *p, const zis_tensor *x, zis_tensor y)
 }
 
 /* ---- door ---------------------------------------------------------------------------------- */
+
+static void run_all(const pass *p, const zis_tensor *x, zis_tensor y)
+{
+    zis_arena_mark mark = zis_arena_save(&p->run->scratch);
+    if (p->m->config.kind == ZIS_ESRGAN_RRDB)
+        run_rrdb(p, x, y);
+    else
+        run_srvgg(p, x, y);
+    zis_arena_restore(&p->run->scratch, mark);
+    zis_tensor rows = zis_tensor_reshape_2d(&y, y.dim[0], y.dim[1] * 3);
+    p->run->where = "the upscaler, its last layer";
+    zis_finite(p->run, &(zis_finite_args){rows});
+    p->run->where = NULL;
+}
+
+/* Once more, with a look at every layer: only a run that has failed pays for it. */
+static void find_layer(const pass *p, const zis_tensor *x, zis_tensor y)
+{
+    const pass closer = {.m = p->m, .run = p->run, .check = true};
+    zis_error first = p->run->error;
+    zis_run_clear(p->run);
+    run_all(&closer, x, y);
+    if (!p->run->status) zis_run_fail(p->run, ZIS_NUMERIC, "%s", first.text);
+}
 
 zis_status zis_esrgan_run(const zis_esrgan *m,
                           zis_run *run,
@@ -222,13 +264,9 @@ zis_status zis_esrgan_run(const zis_esrgan *m,
                         "%d pixels; not %s into %s",
                         s, s, s, ZIS_ESRGAN_MAX_SIDE, zis_tensor_shape_text(x, (char[96]){0}, 96),
                         zis_tensor_shape_text(&y, (char[96]){0}, 96));
-    zis_arena_mark mark = zis_arena_save(&run->scratch);
-    pass p = {m, run, hooks};
-    if (m->config.kind == ZIS_ESRGAN_RRDB)
-        run_rrdb(&p, x, y);
-    else
-        run_srvgg(&p, x, y);
-    zis_arena_restore(&run->scratch, mark);
+    pass p = {.m = m, .run = run, .hooks = hooks};
+    run_all(&p, x, y);
+    if (run->status == ZIS_NUMERIC) find_layer(&p, x, y);
     progress(&p, 1);
     return zis_run_status(run, err);
 }

@@ -2,6 +2,8 @@
 #include "models/vae/vae_impl.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 /* The twin counts only; its slots are so far apart, and from what the caller has, that maps of any
  * size do not meet. */
@@ -34,6 +36,17 @@ void zis_vae_maps_turn(zis_vae_maps *maps, int turn, zis_tensor x)
 {
     maps->at = (maps->at + turn) % 3;
     maps->x = x;
+}
+
+void zis_vae_maps_name(zis_vae_maps *maps, const char *fmt, ...)
+{
+    char stage[64];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(stage, sizeof stage, fmt, ap);
+    va_end(ap);
+    snprintf(maps->where, sizeof maps->where, "%s, %s", maps->who ? maps->who : "the VAE", stage);
+    maps->run->where = maps->where;
 }
 
 /* A convolution that keeps or doubles the size, behind a norm with SiLU where there is one. */
@@ -76,6 +89,7 @@ void zis_vae_run_conv(zis_vae_maps *maps, const zis_vae_conv *c)
 void zis_vae_run_conv_out(zis_vae_maps *maps, const zis_vae_norm *n, const zis_vae_conv *c)
 {
     run_conv(maps, conv_of(maps, c, n));
+    zis_vae_maps_name(maps, "conv_out");
 }
 
 void zis_vae_run_upsample(zis_vae_maps *maps, const zis_vae_conv *c)
@@ -94,13 +108,14 @@ void zis_vae_run_downsample(zis_vae_maps *maps, const zis_vae_conv *c)
     run_conv(maps, a);
 }
 
-void zis_vae_run_resnet(zis_vae_maps *maps, const zis_vae_resnet *r)
+void zis_vae_run_resnet(zis_vae_maps *maps, const char *name, const zis_vae_resnet *r)
 {
     int64_t h = maps->x.dim[0], w = maps->x.dim[1], n = r->conv1.w.t.dim[0];
     zis_tensor x = maps->x; /* the residual, and where the sum goes */
     zis_conv2d_args first = conv_of(maps, &r->conv1, &r->norm1);
     first.y = zis_vae_maps_take(maps, 1, h, w, n);
     zis_conv2d(maps->run, &first);
+    zis_vae_maps_name(maps, "%s", name);
     if (r->shortcut.w.t.data) {
         zis_conv2d_args cut = conv_of(maps, &r->shortcut, NULL);
         cut.y = zis_vae_maps_take(maps, 2, h, w, n);
@@ -116,7 +131,7 @@ void zis_vae_run_resnet(zis_vae_maps *maps, const zis_vae_resnet *r)
 }
 
 /* One head as wide as the map, over all pixels. */
-void zis_vae_run_attention(zis_vae_maps *maps, const zis_vae_attention *a)
+void zis_vae_run_attention(zis_vae_maps *maps, const char *name, const zis_vae_attention *a)
 {
     int64_t h = maps->x.dim[0], w = maps->x.dim[1], c = maps->x.dim[2];
     zis_tensor normed = zis_vae_maps_take(maps, 1, h, w, c);
@@ -127,6 +142,7 @@ void zis_vae_run_attention(zis_vae_maps *maps, const zis_vae_attention *a)
                                                      .b = a->norm.b,
                                                      .groups = maps->groups,
                                                      .eps = ZIS_VAE_EPS});
+    zis_vae_maps_name(maps, "%s", name);
     zis_tensor rows = zis_tensor_reshape_2d(&normed, h * w, c);
     zis_tensor three = zis_tensor_reshape_2d(&qkv, h * w, 3 * c);
     zis_linear(

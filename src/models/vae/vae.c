@@ -1,13 +1,24 @@
 /* vae.c - the walks through decoder and encoder, and the scale of latents (vae.md 2, 4). */
 #include "models/vae/vae_impl.h"
 
+#include <stdio.h>
+
 #define SIDE_MAX ((int64_t)1 << 20) /* keeps all products of sizes far from overflow */
 
 static void walk_middle(zis_vae_maps *maps, const zis_vae_half *half)
 {
-    zis_vae_run_resnet(maps, &half->mid[0]);
-    zis_vae_run_attention(maps, &half->attention);
-    zis_vae_run_resnet(maps, &half->mid[1]);
+    zis_vae_run_resnet(maps, "mid_block.resnets.0", &half->mid[0]);
+    zis_vae_run_attention(maps, "mid_block.attentions.0", &half->attention);
+    zis_vae_run_resnet(maps, "mid_block.resnets.1", &half->mid[1]);
+}
+
+static void walk_resnets(zis_vae_maps *maps, const zis_vae_half *half, const char *blocks, int i)
+{
+    for (int r = 0; r < half->n_resnets; r++) {
+        char name[48];
+        snprintf(name, sizeof name, "%s.%d.resnets.%d", blocks, i, r);
+        zis_vae_run_resnet(maps, name, &half->levels[i].resnets[r]);
+    }
 }
 
 static void walk_decoder(zis_vae_maps *maps, const zis_vae *m, const zis_tensor *latents)
@@ -17,11 +28,15 @@ static void walk_decoder(zis_vae_maps *maps, const zis_vae *m, const zis_tensor 
     zis_tensor x = zis_vae_maps_take(maps, 0, latents->dim[1], latents->dim[2], latents->dim[0]);
     zis_planes_to_pixels(maps->run, &(zis_planes_args){.y = x, .x = *latents, .mul = 1});
     zis_vae_maps_turn(maps, 0, x);
+    zis_vae_maps_name(maps, "conv_in");
     zis_vae_run_conv(maps, &d->conv_in);
     walk_middle(maps, d);
     for (int i = 0; i < levels; i++) {
-        for (int r = 0; r < d->n_resnets; r++) zis_vae_run_resnet(maps, &d->levels[i].resnets[r]);
-        if (i + 1 < levels) zis_vae_run_upsample(maps, &d->levels[i].resample);
+        walk_resnets(maps, d, "up_blocks", i);
+        if (i + 1 == levels) break;
+        /* no norm between the two tells which */
+        zis_vae_maps_name(maps, "up_blocks.%d.resnets.%d or upsamplers.0", i, d->n_resnets - 1);
+        zis_vae_run_upsample(maps, &d->levels[i].resample);
     }
     zis_vae_run_conv_out(maps, &d->norm_out, &d->conv_out);
 }
@@ -33,10 +48,13 @@ static void walk_encoder(zis_vae_maps *maps, const zis_vae *m, const zis_tensor 
     zis_tensor x = zis_vae_maps_take(maps, 0, image->dim[1], image->dim[2], image->dim[0]);
     zis_planes_to_pixels(maps->run, &(zis_planes_args){.y = x, .x = *image, .mul = 1});
     zis_vae_maps_turn(maps, 0, x);
+    zis_vae_maps_name(maps, "conv_in");
     zis_vae_run_conv(maps, &e->conv_in);
     for (int i = 0; i < levels; i++) {
-        for (int r = 0; r < e->n_resnets; r++) zis_vae_run_resnet(maps, &e->levels[i].resnets[r]);
-        if (i + 1 < levels) zis_vae_run_downsample(maps, &e->levels[i].resample);
+        walk_resnets(maps, e, "down_blocks", i);
+        if (i + 1 == levels) break;
+        zis_vae_maps_name(maps, "down_blocks.%d.resnets.%d or downsamplers.0", i, e->n_resnets - 1);
+        zis_vae_run_downsample(maps, &e->levels[i].resample);
     }
     walk_middle(maps, e);
     zis_vae_run_conv_out(maps, &e->norm_out, &e->conv_out);
@@ -46,7 +64,7 @@ static void walk_encoder(zis_vae_maps *maps, const zis_vae *m, const zis_tensor 
 static zis_status walk(const zis_vae *m,
                        zis_run *run,
                        void (*through)(zis_vae_maps *, const zis_vae *, const zis_tensor *),
-                       const char *where,
+                       const char *who,
                        const zis_tensor *in,
                        zis_tensor out,
                        zis_error *err)
@@ -58,8 +76,9 @@ static zis_status walk(const zis_vae *m,
     zis_status st = zis_run_status(&twin, err);
     if (st) return st;
     zis_arena_mark mark = zis_arena_save(&run->scratch);
-    run->where = where;
+    run->where = who;
     zis_vae_maps_create(&maps, run, &measured);
+    maps.who = who;
     if (!run->status) {
         through(&maps, m, in);
         zis_pixels_to_planes(run, &(zis_planes_args){.y = out, .x = maps.x, .mul = 1});

@@ -60,9 +60,11 @@ typedef struct zis_vae_maps {
     zis_run *run;
     int groups;
     void *slot[3];
-    size_t need[3]; /* bytes that each slot had to hold so far */
-    int at;         /* slot of the present map */
-    zis_tensor x;   /* [h, w, C], the present map */
+    size_t need[3];  /* bytes that each slot had to hold so far */
+    int at;          /* slot of the present map */
+    zis_tensor x;    /* [h, w, C], the present map */
+    const char *who; /* "the VAE's decoder" */
+    char where[96];  /* the stage that makes what the next norm looks at */
 } zis_vae_maps;
 
 /* Measures with a dry twin, then takes the slots from the run: call `walk` between the two.
@@ -76,11 +78,16 @@ zis_tensor zis_vae_maps_take(zis_vae_maps *maps, int turn, int64_t h, int64_t w,
 /* What take(turn) gave becomes the present map. */
 void zis_vae_maps_turn(zis_vae_maps *maps, int turn, zis_tensor x);
 
+/* The stage that comes, as the checkpoint calls it ("up_blocks.1.resnets.0"), for messages. A norm
+ * at its start still looks at what the stage before it made: so resnets and attention, which have
+ * one, take their name along. */
+void zis_vae_maps_name(zis_vae_maps *maps, const char *fmt, ...) ZIS_PRINTF(2, 3);
+
 void zis_vae_run_conv(zis_vae_maps *maps, const zis_vae_conv *c); /* 3x3 */
 void zis_vae_run_conv_out(zis_vae_maps *maps, const zis_vae_norm *n, const zis_vae_conv *c);
 void zis_vae_run_upsample(zis_vae_maps *maps, const zis_vae_conv *c); /* nearest x2, then 3x3 */
 void zis_vae_run_downsample(zis_vae_maps *maps, const zis_vae_conv *c);
-void zis_vae_run_resnet(zis_vae_maps *maps, const zis_vae_resnet *r);
-void zis_vae_run_attention(zis_vae_maps *maps, const zis_vae_attention *a);
+void zis_vae_run_resnet(zis_vae_maps *maps, const char *name, const zis_vae_resnet *r);
+void zis_vae_run_attention(zis_vae_maps *maps, const char *name, const zis_vae_attention *a);
 
 #endif

@@ -560,6 +560,14 @@ static void test_guard(bench *b)
             .x = o, .y = i % 2 ? y : none, .o = x, .w = w, .next_w = w, .eps = 1e-5f};
         BOTH(b, gate_residual, &g);
         expect_numeric(b, "gate_residual");
+        zis_tensor map = cube(b, 3, 5, 6, true), out = cube(b, 3, 5, 6, false);
+        float *gain = vector(b, 6, 1);
+        zis_group_norm_args n = {
+            .y = out, .x = map, .w = gain, .b = gain, .groups = 3, .eps = 1e-6f};
+        RUN(b, group_norm, &n, &n);
+        ((float *)map.data)[i / 4 * 29] = bad[i % 4];
+        BOTH(b, group_norm, &n);
+        expect_numeric(b, "group_norm");
         /* the weights of the norm itself */
         *v = sound;
         spoilt[at[i / 4][1]] = bad[i % 4];
