@@ -132,6 +132,9 @@ static zis_status match_file(zis_lora *lora, const zis_lora_targets *t, zis_erro
 {
     match x = {.lora = lora, .t = t};
     lora->report.keys = zis_weights_count(lora->weights);
+    if (!lora->report.keys)
+        return zis_fail(err, ZIS_FORMAT, "'%.*s' holds no tensors: it is no LoRA",
+                        ZIS_LORA_SHOWN(lora->path));
     zis_status st = zis_lora_modules_read(&x.m, lora->weights, err);
     if (st) return st;
     x.names = zis_mem_alloc(x.m.n, sizeof *x.names);
@@ -144,10 +147,9 @@ static zis_status match_file(zis_lora *lora, const zis_lora_targets *t, zis_erro
     }
     if (!st) name_left(&x);
     if (!st && lora->n == 0)
-        st = zis_fail(err, ZIS_FORMAT,
-                      "'%.*s' has nothing that fits %s; its %zu keys begin with: %s",
-                      ZIS_LORA_SHOWN(lora->path), t->what, lora->report.keys,
-                      *lora->report.first_left ? lora->report.first_left : "(none)");
+        st = zis_fail(
+            err, ZIS_FORMAT, "'%.*s' has nothing that fits %s; its %zu keys begin with: %s",
+            ZIS_LORA_SHOWN(lora->path), t->what, lora->report.keys, lora->report.first_left);
     zis_lora_peft_destroy(&x.peft);
     free(x.names);
     free(x.claimed);

@@ -150,8 +150,9 @@ static bool try_below(finder *f, const char *folder, const char *name)
 {
     char *path = zis_os_join(folder, name);
     if (!path) f->nomem = true;
-    bool found = path && zis_os_is_dir(path) && try_folder(f, path);
-    if (path && !found) looked_at(f, path);
+    bool there = path && zis_os_is_dir(path);
+    bool found = there && try_folder(f, path);
+    if (path && !there) looked_at(f, path); /* the other way round try_folder does */
     free(path);
     return found;
 }

@@ -59,6 +59,8 @@ bad 1 "the LoRA was made for another model" run x.png \
 bad 2 "strength must be a number from -100 to 100, not '101'" run x.png --lora sepia:101
 bad 1 "cut.safetensors" run x.png --lora "$(head -c 5000 "$sepia" >cut.safetensors; echo cut.safetensors)"
 bad 1 "'empty.safetensors'" run x.png --lora "$(: >empty.safetensors; echo empty.safetensors)"
+printf '\2\0\0\0\0\0\0\0{}' >nothing.safetensors
+bad 1 "'nothing.safetensors' holds no tensors: it is no LoRA" run x.png --lora nothing.safetensors
 bad 1 "README.md" run x.png --lora "$src/README.md"
 head -c 60000 "$sepia" >nan.safetensors
 head -c 40 /dev/zero | tr '\0' '\377' >>nan.safetensors

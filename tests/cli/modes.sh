@@ -115,6 +115,11 @@ bad 2 "needs a picture" "$zis" generate "x" --control-net nano-controlnet -o n.p
 bad 1 "no Z-Image ControlNet" "$zis" generate "x" --control-image in.png \
     --control-net "$src/models/nano/lora/sepia.safetensors" -o n.png
 bad 1 "there is no ControlNet" "$zis" generate "x" --control-image in.png --control-net nothing -o n.png
+mkdir -p lone/bin family/turbo/controlnet
+cp "$zis" lone/bin/zis # its own folder has no models beside it
+ln -s "$src/models/nano/turbo/"{transformer,text_encoder,vae,tokenizer} family/turbo/
+ZIS_MODELS=/nowhere bad 1 "looked in family/turbo/controlnet, family/turbo/../controlnet and the Hugging Face cache" \
+    lone/bin/zis generate "x" -m family/turbo --control-image in.png -o n.png
 bad 1 "zis fetch alibaba-pai" "$zis" generate "x" --control-image in.png --control-net controlnet-2.1-8steps -o n.png
 [ -e n.png ] && fail "a failure left a picture behind"
 ok "its version" "$zis" info "$src/models/nano/controlnet/nano-controlnet-union-2.1.safetensors"
