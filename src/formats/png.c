@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ROW_SLACK (128u << 10)
+
 static uint32_t get32(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -79,6 +81,7 @@ typedef struct job {
     png_infop info;
     const uint8_t *data;
     size_t size, at;
+    size_t budget; /* bytes that may be read before the next row */
     zis_image *img;
     const char *what;
     zis_error *err;
@@ -103,6 +106,8 @@ static void on_read(png_structp png, png_bytep to, size_t n)
 {
     job *j = png_get_io_ptr(png);
     if (n > j->size - j->at) png_error(png, "the file ends early");
+    if (n > j->budget) png_error(png, "more data than the picture has");
+    j->budget -= n;
     memcpy(to, j->data + j->at, n);
     j->at += n;
 }
@@ -139,12 +144,17 @@ static bool read_header(job *j)
     return j->status == ZIS_OK;
 }
 
+/* Behind the last row libpng inflates whatever the file still holds, a thousand times its size. So
+ * a row may read what it needs at most: 8 bytes a pixel, hardly compressed, and some chunks. */
 static void read_rows(job *j, int passes)
 {
     size_t row = (size_t)j->img->width * (size_t)j->img->channels;
     for (int p = 0; p < passes; p++)
-        for (int y = 0; y < j->img->height; y++)
+        for (int y = 0; y < j->img->height; y++) {
+            j->budget = 16 * (size_t)j->img->width + ROW_SLACK;
             png_read_row(j->png, j->img->data + (size_t)y * row, NULL);
+        }
+    j->budget = SIZE_MAX;
 }
 
 static bool read_pixels(job *j)
@@ -159,7 +169,7 @@ static bool read_pixels(job *j)
 static zis_status decode(
     zis_image **out, const char *what, const uint8_t *data, size_t size, zis_error *err)
 {
-    job j = {.data = data, .size = size, .what = what, .err = err};
+    job j = {.data = data, .size = size, .budget = SIZE_MAX, .what = what, .err = err};
     j.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning);
     j.info = j.png ? png_create_info_struct(j.png) : NULL;
     if (!j.info) {

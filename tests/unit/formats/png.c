@@ -270,6 +270,32 @@ static const char *const values[] = {
     "",
 };
 
+/* A picture of 4 x 4 whose data go on for 192 MB: refused within what its rows may need. */
+static void test_bomb(void **state)
+{
+    (void)state;
+    static const uint8_t header[13] = {0, 0, 0, 4, 0, 0, 0, 4, 8, 2};
+    size_t n = 192u << 20;
+    uint8_t *zeros = calloc(1, n), *packed = malloc(4u << 20);
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(1);
+    assert_true(zeros && packed && c);
+    size_t k = libdeflate_zlib_compress(c, zeros, n, packed, 4u << 20);
+    assert_true(k > 160u << 10);
+    zis_buf b = {0};
+    zis_image *img = NULL;
+    zis_error err;
+    zis_buf_append(&b, ZIS_PNG_SIGNATURE, 8);
+    zis_png_chunk_put(&b, "IHDR", header, sizeof header);
+    zis_png_chunk_put(&b, "IDAT", packed, k);
+    zis_png_chunk_put(&b, "IEND", "", 0);
+    assert_int_equal(zis_picture_decode(&img, "x", b.data, b.len, &err), ZIS_FORMAT);
+    assert_string_equal(err.text, "x: the PNG is damaged (more data than the picture has)");
+    zis_buf_free(&b);
+    libdeflate_free_compressor(c);
+    free(zeros);
+    free(packed);
+}
+
 static void test_texts(void **state)
 {
     (void)state;
@@ -423,7 +449,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layouts),       cmocka_unit_test(test_encode),
         cmocka_unit_test(test_damaged),       cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_foreign_texts), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_foreign_texts), cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
