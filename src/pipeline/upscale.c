@@ -19,10 +19,19 @@ typedef struct span {
     int skip, own; /* of it: what belongs to the tile */
 } span;
 
-static span span_of(int index, int tile, int pad, int all)
+static int64_t whole(int64_t n, int fold)
 {
+    return (n + fold - 1) / fold * fold;
+}
+
+/* Begins and ends at whole folds, beyond the picture's end where it must: there it is mirrored. */
+static span span_of(int index, const zis_upscale_job *job, int all)
+{
+    int fold = zis_esrgan_get_config(job->model)->fold, tile = job->tile, pad = job->pad;
     int64_t lo = (int64_t)index * tile, hi = lo + tile < all ? lo + tile : all;
     int64_t from = lo > pad ? lo - pad : 0, to = hi + pad < all ? hi + pad : all;
+    from -= from % fold;
+    to = whole(to, fold);
     return (span){(int)from, (int)(to - from), (int)(lo - from), (int)(hi - lo)};
 }
 
@@ -39,11 +48,11 @@ typedef struct lengths {
     int n;
 } lengths;
 
-static lengths lengths_of(int all, int tile, int pad)
+static lengths lengths_of(int all, const zis_upscale_job *job)
 {
     lengths l = {0};
-    for (int i = 0; i < tiles_along(all, tile); i++) {
-        int n = span_of(i, tile, pad, all).n, k = 0;
+    for (int i = 0; i < tiles_along(all, job->tile); i++) {
+        int n = span_of(i, job, all).n, k = 0;
         while (k < l.n && l.length[k] != n) k++;
         if (k == MAX_SIDES) k = MAX_SIDES - 1; /* counted as another: the plan stays close */
         if (k == l.n) l.length[l.n++] = n;
@@ -53,8 +62,8 @@ static lengths lengths_of(int all, int tile, int pad)
     return l;
 }
 
-/* A tile of h x w: upscaled on the run, or dry. x: [h, w, 3] on the host, y: takes [s h, s w, 3];
- * both NULL where it is dry. */
+/* A tile of h x w: upscaled on the run, or dry. x: [h, w, 3], folded, on the host, y: takes
+ * [s h, s w, 3]; both NULL where it is dry. */
 static zis_status run_tile(const zis_esrgan *m,
                            zis_run *run,
                            int h,
@@ -64,9 +73,9 @@ static zis_status run_tile(const zis_esrgan *m,
                            const zis_esrgan_hooks *hooks,
                            zis_error *err)
 {
-    int s = zis_esrgan_get_config(m)->scale;
+    int s = zis_esrgan_get_config(m)->scale, f = zis_esrgan_get_config(m)->fold;
     zis_arena_mark mark = zis_arena_save(&run->scratch);
-    zis_tensor in = zis_run_alloc_3d(run, ZIS_DTYPE_F32, h, w, 3);
+    zis_tensor in = zis_run_alloc_3d(run, ZIS_DTYPE_F32, h / f, w / f, 3 * f * f);
     zis_tensor out = zis_run_alloc_3d(run, ZIS_DTYPE_F32, (int64_t)s * h, (int64_t)s * w, 3);
     zis_status st = zis_run_status(run, err);
     if (!st) {
@@ -89,7 +98,7 @@ static zis_status plan_pass(const zis_upscale_job *job,
                             zis_upscale_plan *p,
                             zis_error *err)
 {
-    lengths across = lengths_of(w, job->tile, job->pad), down = lengths_of(h, job->tile, job->pad);
+    lengths across = lengths_of(w, job), down = lengths_of(h, job);
     for (int i = 0; i < across.n; i++)
         for (int k = 0; k < down.n; k++) {
             zis_run dry;
@@ -193,14 +202,26 @@ static void on_progress(void *arg, double fraction)
     if (fraction < 1) report(p, fraction);
 }
 
+/* The pixel at `at`, or what mirrors it at the picture's end. */
+static int mirrored(int at, int all)
+{
+    if (at >= all) at = 2 * (all - 1) - at;
+    return at < 0 ? 0 : at;
+}
+
+/* Folded as esrgan.h says. */
 static void read_tile(const pass *p, const span *across, const span *down)
 {
-    float *to = p->x;
-    for (int i = 0; i < down->n; i++) {
-        const uint8_t *from =
-            p->in->data +
-            ((size_t)(down->from + i) * (size_t)p->in->width + (size_t)across->from) * 3;
-        for (int k = 0; k < 3 * across->n; k++) *to++ = (float)from[k] / 255.0f;
+    int f = zis_esrgan_get_config(p->job->model)->fold;
+    for (int y = 0; y < down->n; y++) {
+        const uint8_t *row = p->in->data + (size_t)mirrored(down->from + y, p->in->height) *
+                                               (size_t)p->in->width * 3;
+        for (int x = 0; x < across->n; x++) {
+            const uint8_t *from = row + (size_t)mirrored(across->from + x, p->in->width) * 3;
+            float *to = p->x + ((size_t)(y / f) * (size_t)(across->n / f) + (size_t)(x / f)) * 3 *
+                                   (size_t)(f * f);
+            for (int c = 0; c < 3; c++) to[c * f * f + y % f * f + x % f] = (float)from[c] / 255.0f;
+        }
     }
 }
 
@@ -225,8 +246,8 @@ static void write_tile(const pass *p, const span *across, const span *down)
 
 static zis_status one_tile(pass *p, int tx, int ty, zis_error *err)
 {
-    span across = span_of(tx, p->job->tile, p->job->pad, p->in->width);
-    span down = span_of(ty, p->job->tile, p->job->pad, p->in->height);
+    span across = span_of(tx, p->job, p->in->width);
+    span down = span_of(ty, p->job, p->in->height);
     zis_esrgan_hooks hooks = {.arg = p, .progress = on_progress};
     read_tile(p, &across, &down);
     zis_status st = run_tile(p->job->model, p->run, down.n, across.n, p->x, p->y, &hooks, err);
@@ -241,10 +262,12 @@ static zis_status one_tile(pass *p, int tx, int ty, zis_error *err)
  */
 static zis_status make_room(pass *p, zis_error *err)
 {
-    size_t side_x = (size_t)p->job->tile + 2 * (size_t)p->job->pad, side_y = side_x;
+    int f = zis_esrgan_get_config(p->job->model)->fold;
+    size_t side_x = (size_t)(p->job->tile + 2 * p->job->pad + 2 * f), side_y = side_x;
     size_t s = (size_t)p->scale, rows = (size_t)p->job->tile;
-    if (side_x > (size_t)p->in->width) side_x = (size_t)p->in->width;
-    if (side_y > (size_t)p->in->height) side_y = (size_t)p->in->height;
+    size_t all_x = (size_t)whole(p->in->width, f), all_y = (size_t)whole(p->in->height, f);
+    if (side_x > all_x) side_x = all_x;
+    if (side_y > all_y) side_y = all_y;
     if (rows > (size_t)p->in->height) rows = (size_t)p->in->height;
     p->band.width = (int)s * p->in->width;
     p->band.channels = 3;
@@ -259,7 +282,7 @@ static zis_status run_pass(pass *p, const zis_image *in, take_band *take, void *
     p->in = in;
     zis_status st = make_room(p, err);
     for (int ty = 0; ty < tiles_along(in->height, p->job->tile) && !st; ty++) {
-        span down = span_of(ty, p->job->tile, p->job->pad, in->height);
+        span down = span_of(ty, p->job, in->height);
         p->band.height = p->scale * down.own;
         for (int tx = 0; tx < tiles_along(in->width, p->job->tile) && !st; tx++)
             st = one_tile(p, tx, ty, err);

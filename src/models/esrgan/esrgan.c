@@ -254,15 +254,16 @@ zis_status zis_esrgan_run(const zis_esrgan *m,
                           const zis_esrgan_hooks *hooks,
                           zis_error *err)
 {
-    int s = m->config.scale;
+    int s = m->config.scale * m->config.fold, channels = 3 * m->config.fold * m->config.fold;
     int64_t h = x->dim[0], w = x->dim[1];
-    if (x->ndim != 3 || x->dim[2] != 3 || h < 1 || w < 1 || h > ZIS_ESRGAN_MAX_SIDE ||
+    if (x->ndim != 3 || x->dim[2] != channels || h < 1 || w < 1 || h > ZIS_ESRGAN_MAX_SIDE ||
         w > ZIS_ESRGAN_MAX_SIDE || y.ndim != 3 || y.dim[0] != s * h || y.dim[1] != s * w ||
         y.dim[2] != 3)
         return zis_fail(err, ZIS_ARG,
-                        "upscaling by %d turns [h, w, 3] into [%d h, %d w, 3], with sides of 1 to "
+                        "upscaling by %d turns [h, w, %d] into [%d h, %d w, 3], with sides of 1 to "
                         "%d pixels; not %s into %s",
-                        s, s, s, ZIS_ESRGAN_MAX_SIDE, zis_tensor_shape_text(x, (char[96]){0}, 96),
+                        m->config.scale, channels, s, s, ZIS_ESRGAN_MAX_SIDE,
+                        zis_tensor_shape_text(x, (char[96]){0}, 96),
                         zis_tensor_shape_text(&y, (char[96]){0}, 96));
     pass p = {.m = m, .run = run, .hooks = hooks};
     run_all(&p, x, y);

@@ -2,7 +2,9 @@
  *
  * What a checkpoint is, which of the two and of which width and depth, is read from its tensors;
  * the old names of ESRGAN are known, too. Pictures are pixels [h, w, 3], R G B, 0..1, at both
- * doors.
+ * doors, and where the network folds its input (RealESRGAN_x2plus), fold x fold of them lie in the
+ * channels of one: [h / fold, w / fold, 3 * fold^2], of channel c the pixel i, j in
+ * c * fold^2 + i * fold + j.
  *
  *     zis_esrgan_open -> run, run, ... -> close         Threads: read-only after open. */
 #ifndef ZIS_MODELS_ESRGAN_H
@@ -22,7 +24,8 @@ typedef enum zis_esrgan_kind {
 typedef struct zis_esrgan_config {
     zis_esrgan_kind kind;
     bool old_names;            /* RRDB: model.1.sub.0.RDB1... */
-    int scale;                 /* 4; SRVGG: 1 to 4 */
+    int scale;                 /* RRDB: 4 / fold; SRVGG: 1 to 4 */
+    int fold;                  /* RRDB: 1, 2 or 4; SRVGG: 1 */
     int64_t width;             /* num_feat */
     int64_t grow;              /* RRDB: num_grow_ch */
     int blocks;                /* num_block; SRVGG: num_conv */
@@ -35,8 +38,7 @@ typedef struct zis_esrgan zis_esrgan;
 /* "RRDBNet", "SRVGGNetCompact". */
 const char *zis_esrgan_kind_name(zis_esrgan_kind kind);
 
-/* ZIS_FORMAT when the tensors are not those of an upscaler, ZIS_UNSUPPORTED for a relative that
- * this version does not run (a pixel-unshuffling x2). */
+/* ZIS_FORMAT when the tensors are not those of an upscaler. */
 ZIS_MUST_USE zis_status zis_esrgan_config_read(zis_esrgan_config *out,
                                                const zis_weights *weights,
                                                zis_error *err);
@@ -61,8 +63,9 @@ typedef struct zis_esrgan_hooks {
     void (*progress)(void *arg, double fraction);
 } zis_esrgan_hooks;
 
-/* y [scale * h, scale * w, 3] from x [h, w, 3], any h, w from 1 on; y is not clamped. All of y
- * depends on all of x within the network's reach (hundreds of pixels), so tiles must overlap. */
+/* y [scale * h, scale * w, 3] from x [h, w, 3], any multiples of fold from it on; x is folded, y is
+ * not clamped. All of y depends on all of x within the network's reach (hundreds of pixels), so
+ * tiles must overlap. */
 ZIS_MUST_USE zis_status zis_esrgan_run(const zis_esrgan *m,
                                        zis_run *run,
                                        const zis_tensor *x,

@@ -61,24 +61,19 @@ static int count(const zis_weights *w, const char *before, int step, const char 
     return n;
 }
 
-static zis_status read_rrdb(zis_esrgan_config *c, const zis_weights *w, zis_error *err)
+static void read_rrdb(zis_esrgan_config *c, const zis_weights *w)
 {
     c->old_names = zis_weights_find(w, "model.0.weight") != NULL;
     const char *first = c->old_names ? "model.0.weight" : "conv_first.weight";
     int64_t in = dim_of(w, first, 4, 1);
     c->kind = ZIS_ESRGAN_RRDB;
-    c->scale = 4;
+    c->fold = in == 48 ? 4 : in == 12 ? 2 : 1; /* of 3 channels each */
+    c->scale = 4 / c->fold;
     c->width = dim_of(w, first, 4, 0);
     c->grow = dim_of(
         w, c->old_names ? "model.1.sub.0.RDB1.conv1.0.weight" : "body.0.rdb1.conv1.weight", 4, 0);
     c->blocks = c->old_names ? count(w, "model.1.sub.", 1, ".RDB1.conv1.0.weight")
                              : count(w, "body.", 1, ".rdb1.conv1.weight");
-    if (in == 12 || in == 48)
-        return zis_fail(err, ZIS_UNSUPPORTED,
-                        "'%s' is an RRDBNet of scale %d, which folds its pixels first; this "
-                        "version runs those of scale 4 (RealESRGAN_x4plus.pth)",
-                        zis_weights_path(w), in == 12 ? 2 : 1);
-    return ZIS_OK;
 }
 
 static zis_status read_srvgg(zis_esrgan_config *c, const zis_weights *w, zis_error *err)
@@ -86,6 +81,7 @@ static zis_status read_srvgg(zis_esrgan_config *c, const zis_weights *w, zis_err
     char name[64];
     int convs = count(w, "body.", 2, ".bias"); /* slopes between them have no bias */
     c->kind = ZIS_ESRGAN_SRVGG;
+    c->fold = 1;
     c->width = dim_of(w, "body.0.weight", 4, 0);
     c->blocks = convs - 2;
     snprintf(name, sizeof name, "body.%d.weight", 2 * convs - 2);
@@ -104,10 +100,10 @@ static zis_status read_srvgg(zis_esrgan_config *c, const zis_weights *w, zis_err
 zis_status zis_esrgan_config_read(zis_esrgan_config *out, const zis_weights *w, zis_error *err)
 {
     zis_esrgan_config c = {0};
-    zis_status st;
+    zis_status st = ZIS_OK;
     if (zis_weights_find(w, "conv_first.weight") ||
         zis_weights_find(w, "model.1.sub.0.RDB1.conv1.0.weight"))
-        st = read_rrdb(&c, w, err);
+        read_rrdb(&c, w);
     else if (dim_of(w, "body.0.weight", 4, 1) == 3)
         st = read_srvgg(&c, w, err);
     else
@@ -150,7 +146,8 @@ static void bind_rrdb(zis_esrgan *m)
         char at[32];
         snprintf(at, sizeof at, "model.1.sub.%d", c->blocks);
         const char *old = trunk[i].field == offsetof(zis_esrgan_trunk, body) ? at : trunk[i].old;
-        bind_conv(&m->bind, c->old_names ? old : trunk[i].name, trunk[i].from_rgb ? 3 : c->width,
+        bind_conv(&m->bind, c->old_names ? old : trunk[i].name,
+                  trunk[i].from_rgb ? 3 * c->fold * c->fold : c->width,
                   trunk[i].to_rgb ? 3 : c->width,
                   (zis_esrgan_conv *)((char *)&m->trunk + trunk[i].field));
     }

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,11 +136,99 @@ static void test_refusals(void **state)
     assert_int_equal(zis_esrgan_config_read(&c, w, &err), ZIS_FORMAT);
     assert_non_null(strstr(err.text, "no upscaler"));
     zis_weights_close(&w);
-    const zis_weights_spec folded = SPEC("conv_first.weight", 4, 64, 12, 3, 3);
-    assert_int_equal(zis_weights_create_memory(&w, "x2", &folded, 1, NULL), ZIS_OK);
-    assert_int_equal(zis_esrgan_config_read(&c, w, &err), ZIS_UNSUPPORTED);
-    zis_weights_close(&w);
     zis_image_destroy(&in);
+}
+
+/* ---- networks that fold their input -------------------------------------------------------- */
+
+enum { F = 8, G = 4 }; /* features, growth */
+
+static float *values(zis_weights *w, const char *name)
+{
+    const zis_weights_entry *e = zis_weights_find(w, name);
+    assert_non_null(e);
+    return e->tensor.data;
+}
+
+/* An RRDBNet that hands through one channel of its folded input: all weights are 0 but the middles
+ * of the trunk's kernels, which lead `channel` to feature 0 and that to the three colours. */
+static zis_weights *one_channel(int fold, int channel)
+{
+    static const char *const trunk[] = {"conv_first", "conv_body", "conv_up1",
+                                        "conv_up2",   "conv_hr",   "conv_last"};
+    zis_weights_spec list[64];
+    static char names[64][40];
+    size_t n = 0;
+    int in = 3 * fold * fold;
+    for (int i = 0; i < 6 + 15; i++) {
+        char conv[24];
+        int d = (i - 6) / 5, k = (i - 6) % 5;
+        snprintf(conv, sizeof conv, "body.0.rdb%d.conv%d", d + 1, k + 1);
+        int64_t from = i == 0  ? in
+                       : i < 6 ? F
+                               : F + k * G,
+                to = i == 5            ? 3
+                     : i < 6 || k == 4 ? F
+                                       : G;
+        snprintf(names[n], sizeof names[0], "%s.weight", i < 6 ? trunk[i] : conv);
+        list[n] = (zis_weights_spec)SPEC(names[n], 4, to, from, 3, 3);
+        n++;
+        snprintf(names[n], sizeof names[0], "%s.bias", i < 6 ? trunk[i] : conv);
+        list[n] = (zis_weights_spec)SPEC(names[n], 1, to);
+        n++;
+    }
+    zis_weights *w = NULL;
+    assert_int_equal(zis_weights_create_memory(&w, "folding", list, n, NULL), ZIS_OK);
+    values(w, "conv_first.weight")[channel * 9 + 4] = 1;
+    for (int i = 2; i < 5; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s.weight", trunk[i]);
+        values(w, name)[4] = 1;
+    }
+    for (int c = 0; c < 3; c++) values(w, "conv_last.weight")[c * F * 9 + 4] = 1;
+    return w;
+}
+
+static int mirror(int at, int all)
+{
+    int m = at < all ? at : 2 * (all - 1) - at;
+    return m > 0 ? m : 0;
+}
+
+/* Every channel is the pixel that torch.pixel_unshuffle puts there, in squares of 4 x 4; at odd
+ * sizes the picture is mirrored at its end; tiles change nothing. */
+static void test_folded(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{8, 12}, {13, 7}, {1, 1}, {2, 5}};
+    for (int f = 2; f <= 4; f += 2)
+        for (int channel = 0; channel < 3 * f * f; channel++) {
+            zis_weights *w = one_channel(f, channel);
+            zis_esrgan_config c;
+            zis_esrgan *m = NULL;
+            assert_int_equal(zis_esrgan_config_read(&c, w, NULL), ZIS_OK);
+            assert_int_equal(c.fold, f);
+            assert_int_equal(c.scale, 4 / f);
+            assert_int_equal(zis_esrgan_create(&m, &c, w, NULL), ZIS_OK);
+            int color = channel / (f * f), dy = channel % (f * f) / f, dx = channel % f;
+            for (int k = 0; k < 8; k++) {
+                zis_image *in = picture(sizes[k / 2][0], sizes[k / 2][1]), *out = NULL;
+                zis_upscale_job job = job_of(in, k % 2 ? 3 : 512, k % 2);
+                job.model = m;
+                assert_int_equal(zis_upscale_whole(&job, &run, &out, NULL), ZIS_OK);
+                assert_int_equal(out->width, in->width * c.scale);
+                assert_int_equal(out->height, in->height * c.scale);
+                for (int i = 0; i < 3 * out->width * out->height; i++) {
+                    int y = mirror(i / 3 / out->width / 4 * f + dy, in->height);
+                    int x = mirror(i / 3 % out->width / 4 * f + dx, in->width);
+                    assert_int_equal(out->data[i], in->data[3 * (y * in->width + x) + color]);
+                }
+                zis_image_destroy(&in);
+                zis_image_destroy(&out);
+            }
+            zis_esrgan_close(&m);
+            zis_weights_close(&w);
+        }
 }
 
 int main(void)
@@ -147,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiles_make_the_whole),
         cmocka_unit_test(test_any_size),
+        cmocka_unit_test(test_folded),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
