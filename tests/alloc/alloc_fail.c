@@ -1,6 +1,7 @@
-/* alloc_fail.c - loads nano and draws a picture with allocation N failing, for N = 1, 2, 3, ...
+/* alloc_fail.c - a command with allocation N failing, for N = 1, 2, 3, ...: generate loads nano and
+ * draws a picture, upscale makes one larger, preprocess finds its edges.
  *
- *     alloc_fail SOURCE_DIR [FIRST [LAST [STEP]]]
+ *     alloc_fail SOURCE_DIR WORK [FIRST [LAST [STEP]]]
  *
  * Each N is tried twice, each in a child of its own: only the Nth allocation fails (what comes
  * after must clean up), and every one from the Nth on fails (the error path may not need memory). A
@@ -15,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -178,39 +180,86 @@ static const char *judge(const outcome *o, const char *picture)
     return "failed without saying that memory lacked";
 }
 
+/* ---- what is tried ------------------------------------------------------------------------- */
+
+#define IN "in.png" /* made here, where it is wanted; the folder is the current one */
+#define OUT "a.png"
+#define MOST 16
+
+static const struct work {
+    const char *name;
+    const char *words[MOST]; /* behind "zis NAME", up to the first NULL */
+} works[] = {
+    {"generate", {"a red apple", "-W", "64", "-H", "64", "--steps", "1", "-s", "1"}},
+    {"upscale", {"-i", IN, "--no-refine", "--tile", "16"}},
+    {"preprocess", {"canny", "-i", IN}},
+};
+
+static const struct work *find_work(const char *name)
+{
+    for (size_t i = 0; i < sizeof works / sizeof *works; i++)
+        if (strcmp(works[i].name, name) == 0) return &works[i];
+    return NULL;
+}
+
+/* zis NAME words -t 2 -o OUT; number of words. */
+static int command_line(char **args, const struct work *w)
+{
+    static char zis[] = "zis", t[] = "-t", two[] = "2", o[] = "-o", out[] = OUT;
+    int n = 0;
+    args[n++] = zis;
+    args[n++] = (char *)w->name;
+    for (int i = 0; i < MOST && w->words[i]; i++) args[n++] = (char *)w->words[i];
+    args[n++] = t;
+    args[n++] = two;
+    args[n++] = o;
+    args[n++] = out;
+    args[n] = NULL;
+    return n;
+}
+
+/* The picture that upscale and preprocess start from: small, and two tiles. */
+static bool make_input(void)
+{
+    static const struct work w = {"generate", {"x", "-W", "20", "-H", "4", "--steps", "1"}};
+    char *args[MOST + 8];
+    long none;
+    int n = command_line(args, &w);
+    outcome o = try_one(args, n, 0, false, &none);
+    return o.status == 0 && rename(OUT, IN) == 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 2) return 2;
-    long first = argc > 2 ? atol(argv[2]) : 1;
-    long last = argc > 3 ? atol(argv[3]) : 0;
-    long step = argc > 4 ? atol(argv[4]) : 0;
-    char folder[] = "/tmp/zis-alloc-XXXXXX", picture[64], models[4096];
-    if (!mkdtemp(folder)) return 1;
-    snprintf(picture, sizeof picture, "%s/a.png", folder);
-    snprintf(models, sizeof models, "%s/models", argv[1]);
+    const struct work *work = argc > 2 ? find_work(argv[2]) : NULL;
+    if (!work) return 2;
+    long first = argc > 3 ? atol(argv[3]) : 1;
+    long last = argc > 4 ? atol(argv[4]) : 0;
+    long step = argc > 5 ? atol(argv[5]) : 0;
+    char folder[] = "/tmp/zis-alloc-XXXXXX", source[PATH_MAX], models[PATH_MAX + 8];
+    char *args[MOST + 8];
+    if (!realpath(argv[1], source) || !mkdtemp(folder)) return 1;
+    snprintf(models, sizeof models, "%s/models", source);
     setenv("ZIS_MODELS", models, 1);
-    const char *words[] = {"zis", "generate",  "a red apple", "-W", "64",
-                           "-H",  "64",        "--steps",     "1",  "--seed",
-                           "1",   "--threads", "2",           "-o", picture};
-    enum { WORDS = sizeof words / sizeof *words };
-    char *args[WORDS + 1] = {NULL};
-    for (int i = 0; i < WORDS; i++)
-        if (!(args[i] = strdup(words[i]))) return 1;
+    if (chdir(folder) || !make_input()) return 1;
+    int n_args = command_line(args, work);
 
     long total = 0, none = 0;
-    outcome o = try_one(args, WORDS, 0, false, &total);
-    if (judge(&o, picture) || !total) {
-        printf("with memory enough it %s:\n%s\n", judge(&o, picture), o.said);
+    outcome o = try_one(args, n_args, 0, false, &total);
+    const char *bad = judge(&o, OUT);
+    if (bad || !total) {
+        printf("with memory enough it %s:\n%s\n", bad ? bad : "counts nothing", o.said);
         return 1;
     }
     if (!last) last = total;
     /* the first 300 one by one, the rest in steps so that some 100 more are tried */
     if (!step) step = (last - 300) / 100 + 1;
+    if (step < 1) step = 1;
     long tried = 0, failed = 0;
-    for (long n = first; n <= last; n += n < 300 && argc < 5 ? 1 : step) {
+    for (long n = first; n <= last; n += n < 300 && argc < 6 ? 1 : step) {
         for (int every = 0; every < 2; every++) {
-            o = try_one(args, WORDS, n, every, &none);
-            const char *wrong = judge(&o, picture);
+            o = try_one(args, n_args, n, every, &none);
+            const char *wrong = judge(&o, OUT);
             tried++;
             if (!wrong) continue;
             failed++;
@@ -219,8 +268,8 @@ int main(int argc, char **argv)
             if (failed == 10) n = last;
         }
     }
-    for (int i = 0; i < WORDS; i++) free(args[i]);
-    bool left = rmdir(folder) != 0;
+    unlink(IN);
+    bool left = chdir("/") != 0 || rmdir(folder) != 0;
     if (left) printf("files were left in %s\n", folder);
     printf("%ld allocations, %ld failures tried, %ld ended badly\n", total, tried, failed);
     return failed || left ? 1 : 0;
