@@ -115,8 +115,8 @@ static void put_field(zis_buf *out, const zis_field *f)
 
 static void put_job_request(zis_buf *out)
 {
-    static const char *const strings[] = {"image",       "mask",   "control_image",
-                                          "control_net", "format", "session"};
+    static const char *const strings[] = {"image",    "mask",   "control_image", "control_net",
+                                          "upscaler", "format", "session"};
     zis_buf_puts(out, "\"JobRequest\": {\"type\": \"object\", \"additionalProperties\": false, "
                       "\"properties\": {\"task\": {\"enum\": [\"generate\", \"upscale\"]}, "
                       "\"model\": {\"type\": [\"string\", \"null\"]}");

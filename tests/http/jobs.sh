@@ -68,6 +68,18 @@ submit '"task": "upscale", "image": "job:'"$id"'", "steps": 1, "strength": 0.4, 
 until_state "$id" done
 want 200 '.task' upscale
 want 200 '.images[0].width' 64
+submit '"task": "upscale", "image": "job:'"$id"'", "upscaler": "nano", "refine": "off", "strength": 0.9, "scale": 1.5'
+until_state "$id" done
+want 200 '.images[0].recipe.upscaler' nano
+want 200 '.images[0].width' 96
+for bad in nothere "$src/models/nano/upscaler/nano_x4.pth"; do
+    post /api/v1/jobs '{"task": "upscale", "image": "job:'"$id"'", "upscaler": "'"$bad"'"}'
+    refused 404 not_found 'there is no upscaler'
+done
+post /api/v1/jobs '{"task": "upscale", "image": "job:'"$id"'", "upscaler": "x4plus"}'
+refused 409 conflict 'zis fetch upscaler'
+ask GET /openapi.json
+want 200 '.components.schemas.JobRequest.properties | has("upscaler") and has("scale") and has("tile") and has("refine")'
 post /api/v1/jobs '{"task": "upscale"}'
 refused 400 bad_argument 'Upscale mode requires an input image'
 submit "$tiny, \"control_image\": \"job:$id\", \"preprocess\": \"canny\", \"control_net\": \"nano-controlnet\""
