@@ -15,6 +15,8 @@ typedef struct finder {
     zis_loras_found *list;
     size_t n, room;
     zis_buf looked; /* folders, for the message */
+    char **seen;    /* the same, owned */
+    size_t n_seen;
     bool nomem;
 } finder;
 
@@ -93,15 +95,35 @@ static void add_folder(finder *f, const char *folder, const char *prefix, int de
     zis_os_list_free(names, n);
 }
 
-/* A folder of LoRAs, if it is there. */
+static void forget_folders(finder *f)
+{
+    zis_buf_free(&f->looked);
+    for (size_t i = 0; i < f->n_seen; i++) free(f->seen[i]);
+    free(f->seen);
+}
+
+/* A folder of LoRAs, if it is there; once, though a model's may be the embedded ones', too. */
 static void look(finder *f, const char *folder)
 {
     if (!folder || !*folder || !zis_os_is_dir(folder)) return;
-    char *real = zis_os_real_path(folder); /* "turbo/../lora" would be told */
-    const char *path = real ? real : folder;
+    char *path = zis_os_real_path(folder); /* "turbo/../lora" would be told */
+    if (!path) path = zis_mem_strdup(folder);
+    bool again = false;
+    for (size_t i = 0; path && i < f->n_seen; i++) again = again || !strcmp(f->seen[i], path);
+    if (again) {
+        free(path);
+        return;
+    }
+    char **seen = zis_mem_resize(f->seen, f->n_seen + 1, sizeof *seen);
+    if (seen) f->seen = seen;
+    if (!seen || !path) {
+        f->nomem = true;
+        free(path);
+        return;
+    }
+    seen[f->n_seen++] = path;
     zis_buf_printf(&f->looked, "%s%s", f->looked.len ? ", " : "", path);
     add_folder(f, path, "", DEPTH);
-    free(real);
 }
 
 /* `lora` and `loras` of a folder. */
@@ -183,7 +205,7 @@ zis_status zis_loras_list(zis_loras_found **out,
 {
     finder f = {0};
     zis_status st = look_everywhere(&f, model_folder, err);
-    zis_buf_free(&f.looked);
+    forget_folders(&f);
     if (st) {
         zis_loras_list_free(f.list, f.n);
         return st;
@@ -223,7 +245,7 @@ zis_status zis_loras_find(
                       "`zis models` lists what is there)",
                       name, names_only ? "" : ": no such file, nor one of this name",
                       f.looked.len ? f.looked.data : "no folder, since none is there");
-    zis_buf_free(&f.looked);
+    forget_folders(&f);
     zis_loras_list_free(f.list, f.n);
     if (!st) *path = found;
     return st;

@@ -51,6 +51,7 @@ has out "42 modules, rank 8"
 
 # Refused, before anything runs; nothing is left behind.
 bad 1 "there is no LoRA 'sepai'.*looked in: " run x.png --lora sepai
+[ "$(grep -o 'nano/lora' err | wc -l)" = 1 ] || fail "a folder is told twice: $(cat err)"
 bad 1 "has nothing that fits a Z-Image transformer; its [0-9]* keys begin with: control_" \
     run x.png --lora "$src/models/nano/controlnet/nano-controlnet-union-2.1.safetensors"
 bad 1 "keys begin with: body.0.rdb1" run x.png --lora "$src/models/nano/upscaler/nano_x4.pth"
