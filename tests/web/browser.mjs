@@ -24,6 +24,7 @@ const zis = process.env.ZIS ?? `${ROOT}/build-test/zis`;
 export const picture = (name) => path.join(ROOT, "docs/gallery", `${name}.png`);
 
 let browser;
+const servers = new Set();
 export async function openBrowser() {
     fs.mkdirSync(SHOTS, { recursive: true });
     browser = await chromium.launch({
@@ -31,7 +32,11 @@ export async function openBrowser() {
         args: ["--no-sandbox", "--disable-dev-shm-usage"],
     });
 }
-export const closeBrowser = () => browser?.close();
+/* Also ends the servers that a test which failed has left: they would keep the run from its end. */
+export async function closeBrowser() {
+    await browser?.close();
+    for (const child of servers) child.kill();
+}
 
 /*
  * A fresh page, without motion unless asked for: a test clicks faster than things come to rest. What the console says that nobody expected is an error of the test (see closePage).
@@ -130,6 +135,8 @@ export async function serve({ port = 0, key = "" } = {}) {
                 stdio: ["ignore", "pipe", "pipe"],
                 env: { ...process.env, ...(key && { ZIS_API_KEY: key }) },
             });
+            servers.add(server.child);
+            server.child.once("exit", () => servers.delete(server.child));
             let said = "";
             const hear = (chunk) => {
                 said += chunk;
