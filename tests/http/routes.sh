@@ -139,12 +139,25 @@ if [ -f "$src/web/index.html" ]; then
     want 304
     ask GET / --compressed
     has head '^Content-Encoding: gzip'
-    cmp -s body "$src/web/index.html" || fail "the page is not web/index.html"
-    grep -oE '(src|href)="[^"#:]+"' "$src/web/index.html" | sed 's/.*"\(.*\)"/\1/' | while read -r f; do
+    # web/index.html, but that all its stylesheets are one
+    sed '/rel="stylesheet"/{0,/rel="stylesheet"/!d; s/href="[^"]*"/href="css\/page.css"/}' "$src/web/index.html" >page
+    cmp -s body page || fail "the page is not web/index.html: $(diff body page)"
+    grep -oE '(src|href)="[^"#:]+"' body | sed 's/.*"\(.*\)"/\1/' | while read -r f; do
         code=$(curl -s -o /dev/null -w '%{http_code}' "$base/${f#/}")
         [ "$code" = 200 ] || echo "$f $code"
     done >broken
     [ -s broken ] && fail "files of the page that do not come: $(cat broken)"
+    ask GET /css/page.css
+    cat $(sed -nE 's/.*rel="stylesheet" href="([^"]+)".*/\1/p' "$src/web/index.html" | sed "s|^|$src/web/|") | cmp -s body - ||
+        fail "/css/page.css is not the stylesheets of web/index.html in its order"
+    ask GET /js/main.js
+    want 200
+    [ "$(grep -c '^const \$' body)" = "$(find "$src/web/js" -name '*.js' | wc -l)" ] || fail "/js/main.js is not all modules"
+    grep -nE '^(import|export) ' body && fail "/js/main.js still imports"
+    for f in /css/base.css /js/store.js; do
+        ask GET "$f"
+        want 404
+    done
 fi
 stop
 finish

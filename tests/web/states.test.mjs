@@ -57,22 +57,6 @@ test("first visit: a quiet frame, one sentence, the example as placeholder", asy
     await closePage(page);
 });
 
-test("every module is fetched at once, none only when another asks for it", async () => {
-    const page = await openPage(mock.url);
-    await isReady(page);
-    const { asked, named } = await page.evaluate(() => ({
-        asked: performance
-            .getEntriesByType("resource")
-            .map(({ name }) => new URL(name).pathname.slice(1))
-            .filter((name) => /\.js$/.test(name)),
-        named: [...document.querySelectorAll("link[rel=modulepreload], script[src]")].map((el) =>
-            el.getAttribute(el.tagName === "LINK" ? "href" : "src"),
-        ),
-    }));
-    assert.deepEqual([...new Set(asked)].sort(), named.sort());
-    await closePage(page);
-});
-
 test("the page does not scroll on 1280x800, and is one font", async () => {
     const page = await openPage(mock.url);
     await isReady(page);

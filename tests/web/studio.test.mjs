@@ -100,10 +100,9 @@ test("the same seed draws the same picture; copy, download, full screen", async 
     await draw(page, "generate", "a blue cat");
     const print = () =>
         page.evaluate(async () => {
-            const { get } = await import("/js/store.js");
-            const { image } = get("jobs")[0];
+            const image = await createImageBitmap(document.querySelector(".frame img.on"));
             const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d");
-            canvas.drawImage(await createImageBitmap(image.blob), 0, 0);
+            canvas.drawImage(image, 0, 0);
             const { data } = canvas.getImageData(0, 0, image.width, image.height);
             return [...new Uint8Array(await crypto.subtle.digest("SHA-256", data))].join(" ");
         });
@@ -403,7 +402,7 @@ test("by keyboard alone: tab, prompt, Generate, strip, seed, full screen", async
     await closePage(page);
 });
 
-test("the first load is under 250 KB and asks no other host", async () => {
+test("the first load is under 250 KB: one stylesheet, one script, and no other host", async () => {
     const seen = [];
     const fresh = await openPage(server.url);
     fresh.on("request", (request) => seen.push(request.url()));
@@ -424,6 +423,15 @@ test("the first load is under 250 KB and asks no other host", async () => {
         seen.filter((url) => !url.startsWith(server.url) && !/^(blob|data):/.test(url)),
         [],
     );
+    /* a folder is served as it is */
+    if (!process.env.ZIS_WEB)
+        assert.deepEqual(
+            seen
+                .filter((url) => /\.(css|js)$/.test(url))
+                .map((url) => new URL(url).pathname)
+                .sort(),
+            ["/css/page.css", "/js/main.js"],
+        );
     await closePage(fresh);
 });
 
