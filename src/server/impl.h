@@ -96,6 +96,7 @@ struct zis_call {
     zis_status failed;
     int failed_status; /* of HTTP; 0: by the code */
     zis_error error;
+    char blamed[48]; /* the field that is at fault, as the client wrote it; "": none is named */
     /* the answer */
     int status;
     struct MHD_Response *response;
@@ -178,6 +179,9 @@ void zis_reply_failure(zis_call *c, int http, const char *code, const zis_error 
 zis_status zis_call_fail(
     zis_call *c, int http, zis_status code, zis_error *err, const char *fmt, ...) ZIS_PRINTF(5, 6);
 int zis_http_status_of(zis_status st);
+/* The failure's `param`: `return zis_call_blame(c, "size", st)`. Success and a blame that is there
+ * already stay. */
+zis_status zis_call_blame(zis_call *c, const char *field, zis_status st);
 /* Headers that every answer has. */
 void zis_reply_common(zis_call *c, struct MHD_Response *r);
 

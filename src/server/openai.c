@@ -21,102 +21,149 @@ typedef struct wish {
     bool cancel;
 } wish;
 
-/* A member as text, whatever it is, for forms and JSON alike; NULL: absent. A new string. */
-static char *member(const zis_call *c, const char *name)
+/* A member as text, for forms and JSON alike; NULL: absent, null. A new string. */
+static zis_status member(const zis_call *c, const char *name, char **out, zis_error *err)
 {
     const json_t *v = json_object_get(c->json, name);
     const zis_part *p = zis_call_part(c, name);
-    if (p && !p->upload) return zis_mem_strndup(p->value.data ? p->value.data : "", p->value.len);
-    if (json_is_string(v)) return zis_mem_strdup(json_string_value(v));
-    if (json_is_boolean(v)) return zis_mem_strdup(json_is_true(v) ? "true" : "false");
-    if (json_is_integer(v)) return zis_mem_printf("%lld", (long long)json_integer_value(v));
-    if (json_is_real(v)) return zis_mem_printf("%.17g", json_real_value(v));
-    return NULL;
+    char *text = NULL;
+    if (p ? p->upload != NULL : !v || json_is_null(v)) return ZIS_OK;
+    if (p)
+        text = zis_mem_strndup(p->value.data ? p->value.data : "", p->value.len);
+    else if (json_is_string(v))
+        text = zis_mem_strdup(json_string_value(v));
+    else if (json_is_boolean(v))
+        text = zis_mem_strdup(json_is_true(v) ? "true" : "false");
+    else if (json_is_integer(v))
+        text = zis_mem_printf("%lld", (long long)json_integer_value(v));
+    else if (json_is_real(v))
+        text = zis_mem_printf("%.17g", json_real_value(v));
+    else
+        return zis_fail(err, ZIS_ARG, "%s must be a string or a number", name);
+    if (!text) return zis_fail_nomem(err, name);
+    *out = text;
+    return ZIS_OK;
 }
 
-/* Their names of our fields; the rest of their members has no meaning here. */
+static zis_status take_count(zis_order *o, const char *v, wish *w, zis_error *err)
+{
+    (void)w;
+    zis_status st = zis_order_set_text(o, "batch", "n", v, err);
+    if (!st && o->request.batch <= ZIS_HTTP_BATCH) return ZIS_OK;
+    return zis_fail(err, ZIS_ARG, "n must be a whole number from 1 to %d, not '%.40s'",
+                    ZIS_HTTP_BATCH, v);
+}
+
+/* Models of OpenAI stand for the server's own: clients name them without asking. */
+static zis_status take_model(zis_order *o, const char *v, wish *w, zis_error *err)
+{
+    (void)w;
+    if (strncmp(v, "gpt-", 4) == 0 || strncmp(v, "dall-e-", 7) == 0 ||
+        strncmp(v, "chatgpt-", 8) == 0)
+        return ZIS_OK;
+    return zis_order_model(o, v, err);
+}
+
+static zis_status take_size(zis_order *o, const char *v, wish *w, zis_error *err)
+{
+    const char *x = strchr(v, 'x');
+    if (strcmp(v, "auto") == 0) return ZIS_OK;
+    if (!x || (size_t)(x - v) >= sizeof w->size)
+        return zis_fail(err, ZIS_ARG, "size must be WIDTHxHEIGHT or auto, not '%.40s'", v);
+    char width[sizeof w->size];
+    snprintf(w->size, sizeof w->size, "%s", v);
+    snprintf(width, sizeof width, "%.*s", (int)(x - v), v);
+    zis_status st = zis_order_set_text(o, "width", "size (its width)", width, err);
+    return st ? st : zis_order_set_text(o, "height", "size (its height)", x + 1, err);
+}
+
+/* "png, jpeg" holds the value? */
+static zis_status is_one_of(const char *name, const char *v, const char *all, zis_error *err)
+{
+    size_t n = strlen(v);
+    for (const char *at = all; *at; at += strcspn(at, ","), at += strspn(at, ", "))
+        if (strncmp(at, v, n) == 0 && strcspn(at, ",") == n) return ZIS_OK;
+    return zis_fail(err, ZIS_ARG, "%s does not know '%.40s'; it may be: %s", name, v, all);
+}
+
+/* There is one quality, which the steps decide on. */
+static zis_status take_quality(zis_order *o, const char *v, wish *w, zis_error *err)
+{
+    (void)o;
+    (void)w;
+    return is_one_of("quality", v, "auto, low, medium, high, standard, hd", err);
+}
+
+static zis_status take_answer(zis_order *o, const char *v, wish *w, zis_error *err)
+{
+    (void)o;
+    w->url = strcmp(v, "url") == 0;
+    return is_one_of("response_format", v, "b64_json, url", err);
+}
+
+static zis_status take_output(zis_order *o, const char *v, wish *w, zis_error *err)
+{
+    zis_status st = is_one_of("output_format", v, "png, jpeg, webp", err);
+    if (st) return st;
+    snprintf(w->format, sizeof w->format, "%s", v);
+    return zis_order_format(o, v, err);
+}
+
+static zis_status take_stream(zis_order *o, const char *v, wish *w, zis_error *err)
+{
+    (void)o;
+    w->stream = strcmp(v, "true") == 0;
+    return is_one_of("stream", v, "true, false", err);
+}
+
+static zis_status take_partials(zis_order *o, const char *v, wish *w, zis_error *err)
+{
+    (void)o;
+    if (strlen(v) != 1 || *v < '0' || *v > '0' + PARTIAL_MOST)
+        return zis_fail(err, ZIS_ARG,
+                        "partial_images must be a whole number from 0 to %d, not '%.20s'",
+                        PARTIAL_MOST, v);
+    w->partials = *v - '0';
+    return ZIS_OK;
+}
+
+/* Their members: a field of ours, or a function; the rest has no meaning here. */
 static const struct {
     const char *theirs, *ours;
-} same[] = {
-    {"prompt", "prompt"},     {"n", "batch"},
-    {"steps", "steps"},       {"num_inference_steps", "steps"},
-    {"seed", "seed"},         {"negative_prompt", "negative_prompt"},
-    {"cfg_scale", "cfg"},     {"guidance_scale", "cfg"},
-    {"strength", "strength"},
+    zis_status (*take)(zis_order *o, const char *v, wish *w, zis_error *err);
+} members[] = {
+    {"model", NULL, take_model},
+    {"prompt", "prompt", NULL},
+    {"n", NULL, take_count},
+    {"size", NULL, take_size},
+    {"quality", NULL, take_quality},
+    {"response_format", NULL, take_answer},
+    {"output_format", NULL, take_output},
+    {"stream", NULL, take_stream},
+    {"partial_images", NULL, take_partials},
+    {"steps", "steps", NULL},
+    {"num_inference_steps", "steps", NULL},
+    {"seed", "seed", NULL},
+    {"negative_prompt", "negative_prompt", NULL},
+    {"cfg_scale", "cfg", NULL},
+    {"guidance_scale", "cfg", NULL},
+    {"strength", "strength", NULL},
 };
 
-static zis_status take_fields(zis_order *o, zis_error *err)
+static zis_status take_members(zis_order *o, wish *w, zis_error *err)
 {
     zis_status st = ZIS_OK;
-    for (size_t i = 0; i < sizeof same / sizeof *same && !st; i++) {
-        char *v = member(o->c, same[i].theirs);
-        if (v) st = zis_order_set_text(o, same[i].ours, same[i].theirs, v, err);
+    for (size_t i = 0; i < sizeof members / sizeof *members && !st; i++) {
+        const char *name = members[i].theirs;
+        char *v = NULL;
+        st = member(o->c, name, &v, err);
+        /* an empty one is how some clients leave it out; an empty prompt is a prompt */
+        if (!st && v && (*v || strcmp(name, "prompt") == 0))
+            st = members[i].take ? members[i].take(o, v, w, err)
+                                 : zis_order_set_text(o, members[i].ours, name, v, err);
         free(v);
+        zis_call_blame(o->c, name, st);
     }
-    return st;
-}
-
-/* A name that is none of ours is passed over: clients send "gpt-image-1" without asking. */
-static zis_status take_model(zis_order *o, zis_error *err)
-{
-    const zis_catalog_entry *e = NULL;
-    char *name = member(o->c, "model");
-    zis_status st = ZIS_OK;
-    if (name && zis_catalog_named(o->catalog, ZIS_CATALOG_MODEL, name, &e, NULL) == ZIS_OK)
-        st = zis_order_model(o, name, err);
-    free(name);
-    return st;
-}
-
-static zis_status take_size(zis_order *o, wish *w, zis_error *err)
-{
-    char *size = member(o->c, "size");
-    char *x = size ? strchr(size, 'x') : NULL;
-    zis_status st = ZIS_OK;
-    if (size && strcmp(size, "auto") != 0 && *size) {
-        if (!x) {
-            st = zis_fail(err, ZIS_ARG, "size must be WIDTHxHEIGHT or auto, not '%.40s'", size);
-        } else {
-            snprintf(w->size, sizeof w->size, "%s", size);
-            *x = '\0';
-            st = zis_order_set_text(o, "width", "size (its width)", size, err);
-            if (!st) st = zis_order_set_text(o, "height", "size (its height)", x + 1, err);
-        }
-    }
-    free(size);
-    return st;
-}
-
-static bool is_true(const zis_call *c, const char *name)
-{
-    char *v = member(c, name);
-    bool yes = v && strcmp(v, "true") == 0;
-    free(v);
-    return yes;
-}
-
-static zis_status take_form(zis_order *o, wish *w, zis_error *err)
-{
-    char *answer = member(o->c, "response_format"), *format = member(o->c, "output_format");
-    char *partials = member(o->c, "partial_images");
-    const char *gone = zis_call_header(o->c, "X-Zis-On-Disconnect");
-    zis_status st = ZIS_OK;
-    w->url = answer && strcmp(answer, "url") == 0;
-    w->stream = is_true(o->c, "stream");
-    w->cancel = gone && strcmp(gone, "cancel") == 0;
-    w->partials = partials ? atoi(partials) : 0;
-    snprintf(w->format, sizeof w->format, "%s", format && *format ? format : "png");
-    if (answer && *answer && !w->url && strcmp(answer, "b64_json") != 0)
-        st = zis_fail(err, ZIS_ARG, "response_format must be b64_json or url, not '%.40s'", answer);
-    else if (w->partials < 0 || w->partials > PARTIAL_MOST)
-        st = zis_fail(err, ZIS_ARG,
-                      "partial_images must be a whole number from 0 to %d, not '%.20s'",
-                      PARTIAL_MOST, partials);
-    else
-        st = zis_order_format(o, w->format, err);
-    free(answer);
-    free(format);
-    free(partials);
     return st;
 }
 
@@ -140,7 +187,7 @@ static zis_status take_pictures(zis_order *o, zis_error *err)
         } else if (json_is_string(v)) {
             zis_status st =
                 zis_picture_from_text(o->c, parts[i].name, json_string_value(v), &f, err);
-            if (st) return st;
+            if (st) return zis_call_blame(o->c, parts[i].name, st);
         }
         if (f) zis_order_picture(o, parts[i].slot, f);
     }
@@ -318,16 +365,17 @@ static zis_status start(zis_call *c, const wish *w, const char *id, zis_error *e
 static zis_status draw(zis_call *c, bool edit, zis_error *err)
 {
     zis_order o = {0};
-    wish w = {.edit = edit, .size = "auto"};
+    const char *gone = zis_call_header(c, "X-Zis-On-Disconnect");
+    wish w = {.edit = edit,
+              .size = "auto",
+              .format = "png",
+              .cancel = gone && strcmp(gone, "cancel") == 0};
     char id[ZIS_JOB_ID + 1];
     zis_status st = zis_order_init(&o, c, err);
-    if (!st) st = take_model(&o, err);
-    if (!st) st = take_fields(&o, err);
-    if (!st) st = take_size(&o, &w, err);
-    if (!st) st = take_form(&o, &w, err);
+    if (!st) st = take_members(&o, &w, err);
     if (!st && edit) st = take_pictures(&o, err);
     if (!st && !zis_request_given(&o.request, zis_request_field("prompt")))
-        st = zis_fail(err, ZIS_ARG, "prompt is missing");
+        st = zis_fail(err, ZIS_ARG, "prompt is missing: what the picture shows");
     if (!st) st = zis_order_submit(&o, id, err);
     zis_order_deinit(&o);
     return st ? st : start(c, &w, id, err);

@@ -425,7 +425,7 @@ static zis_status set_loras_text(zis_order *o, const char *text, zis_error *err)
     return st;
 }
 
-static zis_status set_member(zis_order *o, const char *name, const json_t *v, zis_error *err)
+static zis_status set_field(zis_order *o, const char *name, const json_t *v, zis_error *err)
 {
     bool taken = false;
     int slot = slot_of(name);
@@ -444,8 +444,13 @@ static zis_status set_member(zis_order *o, const char *name, const json_t *v, zi
                     "'%.60s' is not a field of a job; GET /api/v1/defaults lists them", name);
 }
 
+static zis_status set_member(zis_order *o, const char *name, const json_t *v, zis_error *err)
+{
+    return zis_call_blame(o->c, name, set_field(o, name, v, err));
+}
+
 /* A part of a form: numbers are written as text there. */
-static zis_status set_part(zis_order *o, const zis_part *p, zis_error *err)
+static zis_status set_part_field(zis_order *o, const zis_part *p, zis_error *err)
 {
     int slot = slot_of(p->name);
     const zis_field *f = zis_request_field(p->name);
@@ -468,6 +473,11 @@ static zis_status set_part(zis_order *o, const zis_part *p, zis_error *err)
     zis_status st = set_member(o, p->name, v, err);
     json_decref(v);
     return st;
+}
+
+static zis_status set_part(zis_order *o, const zis_part *p, zis_error *err)
+{
+    return zis_call_blame(o->c, p->name, set_part_field(o, p, err));
 }
 
 zis_status zis_order_read(zis_order *o, zis_error *err)
@@ -502,6 +512,7 @@ static zis_status check_pictures(zis_order *o, zis_error *err)
         if (!f) continue;
         st = zis_upload_look(o->c->s, f, err);
         if (!st) st = zis_request_set(&o->request, field, field->name, zis_upload_called(f), err);
+        zis_call_blame(o->c, field->name, st);
     }
     if (st) return st;
     if (o->held->picture[ZIS_PICTURE_MASK] && !o->held->picture[ZIS_PICTURE_INIT])

@@ -139,10 +139,21 @@ static const char *code_of(int http, zis_status st)
     }
 }
 
-/* The field that a sentence is about: "steps must be ..." begins with it. */
-static void put_param(zis_buf *out, const char *text)
+zis_status zis_call_blame(zis_call *c, const char *field, zis_status st)
 {
-    size_t n = strcspn(text, " ");
+    if (st && zis_http_status_of(st) < 500 && !*c->blamed)
+        snprintf(c->blamed, sizeof c->blamed, "%s", field);
+    return st;
+}
+
+/* The field that is blamed, or that a sentence is about: "steps must be ..." begins with it. */
+static void put_param(zis_buf *out, const zis_call *c, const char *text)
+{
+    size_t n = strcspn(text, " :");
+    if (*c->blamed) {
+        zis_jsonout_string(out, c->blamed);
+        return;
+    }
     char name[48];
     if (n < sizeof name) {
         memcpy(name, text, n);
@@ -190,7 +201,7 @@ void zis_reply_failure(zis_call *c, int http, const char *code, const zis_error 
         zis_buf_printf(&out, "{\"error\": {\"code\": \"%s\", \"message\": ", code);
         zis_jsonout_string(&out, e->text);
         zis_buf_printf(&out, ", \"type\": \"%s\", \"param\": ", type_of(http));
-        put_param(&out, e->text);
+        put_param(&out, c, e->text);
         zis_buf_puts(&out, ", \"fetch\": ");
         put_fetch(&out, e->text);
         zis_buf_puts(&out, "}}");

@@ -171,6 +171,7 @@ refused 400 bad_argument "steps must be a whole number from 1 to 1000, not '0'"
 want 400 .error.param steps
 post /api/v1/jobs '{"stepz": 1}'
 refused 400 bad_argument stepz
+want 400 .error.param stepz
 post /api/v1/jobs '{"steps": "8"}'
 refused 400 bad_argument 'steps must be a number'
 post /api/v1/jobs '{"model": "turbo"}'
@@ -178,6 +179,7 @@ refused 409 conflict 'zis fetch turbo'
 want 409 .error.fetch 'zis fetch turbo'
 post /api/v1/jobs '{"model": "/etc"}'
 refused 404 not_found 'there is no model'
+want 404 .error.param model
 post /api/v1/jobs '{"model": "../nano"}'
 refused 404 not_found
 post /api/v1/jobs '{"loras": [{"name": "/etc/passwd"}]}'

@@ -1,0 +1,53 @@
+#!/bin/bash
+# What the images API of OpenAI and that of A1111 say to values they do not know.
+. "$(dirname "$0")/lib/http.bash" "$@"
+start --queue 5
+apple=$src/docs/gallery/apple.png
+
+# ---- OpenAI: type, code, and the field by the name it has there ----
+# wrong PARAM MEMBERS WORDS
+wrong() {
+    post /v1/images/generations "{\"prompt\": \"x\", $2}"
+    refused 400 bad_argument "$3"
+    want 400 .error.type invalid_request_error
+    want 400 .error.param "$1"
+}
+wrong n '"n": 0' "n must be a whole number from 1 to 16, not '0'"
+wrong n '"n": 17' "n must be a whole number from 1 to 16, not '17'"
+wrong n '"n": 1.5' "n must be a whole number from 1 to 16, not '1.5'"
+wrong n '"n": [1]' 'n must be a string or a number'
+wrong size '"size": "large"' "size must be WIDTHxHEIGHT or auto, not 'large'"
+wrong size '"size": "0x64"' "size (its width) must be a whole number from 1"
+wrong size '"size": "64x"' "size (its height) must be a whole number from 1"
+wrong size '"size": "00000000000000000000000000000064x64"' 'size must be WIDTHxHEIGHT'
+wrong quality '"quality": "best"' "quality does not know 'best'; it may be: auto, low, medium, high, standard, hd"
+wrong quality '"quality": "low, medium"' 'quality does not know'
+wrong response_format '"response_format": "b64"' "response_format does not know 'b64'; it may be: b64_json, url"
+wrong output_format '"output_format": "gif"' "output_format does not know 'gif'; it may be: png, jpeg, webp"
+wrong stream '"stream": "yes"' "stream does not know 'yes'"
+wrong partial_images '"stream": true, "partial_images": 4' 'partial_images must be a whole number from 0 to 3'
+wrong num_inference_steps '"num_inference_steps": 0' 'num_inference_steps must be a whole number from 1'
+wrong guidance_scale '"guidance_scale": "much"' 'guidance_scale must be a number'
+post /v1/images/generations '{"prompt": "x", "model": "sdxl"}'
+refused 404 not_found "there is no model 'sdxl'; there are: nano-turbo"
+want 404 .error.type invalid_request_error
+want 404 .error.param model
+post /v1/images/generations '{"n": 1}'
+refused 400 bad_argument 'prompt is missing'
+want 400 .error.param prompt
+ask POST /v1/images/edits -F prompt=x -F n=17 -F "image=@$apple"
+refused 400 bad_argument 'from 1 to 16'
+want 400 .error.param n
+ask POST /v1/images/edits -F prompt=x -F image=@server.out
+refused 400 bad_format 'server.out'
+want 400 .error.param image
+# what its clients send without asking
+post /v1/images/generations '{"prompt": "", "model": "dall-e-3", "n": null, "size": "64x64", "quality": "hd", "style": "vivid", "steps": 1, "user": "u", "response_format": ""}'
+want 200 '.data | length' 1
+for model in gpt-image-1 dall-e-2 chatgpt-image-latest nano-base; do
+    post /v1/images/generations "{\"prompt\": \"x\", \"model\": \"$model\", \"n\": \"1\", \"size\": \"32x32\", \"quality\": \"auto\", \"steps\": 1}"
+    want 200 '.data | length' 1
+done
+
+stop
+finish
