@@ -1,9 +1,10 @@
-/* The API of A1111's web UI, as scripts use it. What has no meaning here is passed over, as there.
- */
+/* The API of A1111's web UI, as scripts use it. Members that have no meaning here are passed over,
+ * as there. */
 #include "base/base64.h"
 #include "base/os.h"
 #include "pipeline/jsonout.h"
 #include "pipeline/sampler.h"
+#include "server/a1111_names.h"
 #include "server/native.h"
 #include "server/orders.h"
 
@@ -13,6 +14,7 @@
 #include <strings.h>
 
 #define STRENGTH "0.75" /* of img2img, when a request says nothing */
+#define SCHEDULER "shift"
 
 static const struct {
     const char *theirs, *ours;
@@ -72,14 +74,30 @@ static zis_status take_loras(zis_order *o, zis_error *err)
     return st;
 }
 
-/* "Euler a" is no sampler of ours; "Euler" is. */
+/* What the request says of the sampler or the scheduler; NULL: nothing. */
+static const char *said_of(const zis_call *c, const char *name, const char *older)
+{
+    const char *v = json_string_value(json_object_get(c->json, name));
+    if (!v && older) v = json_string_value(json_object_get(c->json, older));
+    return v && *v ? v : NULL;
+}
+
+/* Names of A1111 that are none of ours stand for the default; put_names says so. */
 static zis_status take_sampler(zis_order *o, zis_error *err)
 {
-    const char *name = json_string_value(json_object_get(o->c->json, "sampler_name"));
-    if (!name) name = json_string_value(json_object_get(o->c->json, "sampler_index"));
+    const char *name = said_of(o->c, "sampler_name", "sampler_index");
+    const char *scheduler = said_of(o->c, "scheduler", NULL);
+    if (scheduler && strcasecmp(scheduler, SCHEDULER) != 0 &&
+        !zis_a1111_names_has_scheduler(scheduler))
+        return zis_fail(err, ZIS_NOT_FOUND,
+                        "Scheduler not found: '%.60s' is none of GET /sdapi/v1/schedulers",
+                        scheduler);
     for (int i = 0; name && zis_sampler_names[i]; i++)
         if (strcasecmp(zis_sampler_names[i], name) == 0)
             return zis_order_set_text(o, "sampler", "sampler_name", zis_sampler_names[i], err);
+    if (name && !zis_a1111_names_has_sampler(name))
+        return zis_fail(err, ZIS_NOT_FOUND,
+                        "Sampler not found: '%.60s' is none of GET /sdapi/v1/samplers", name);
     return ZIS_OK;
 }
 
@@ -144,6 +162,33 @@ static zis_status job_failure(zis_call *c, zis_job_info *info, zis_error *err)
     return err->code ? err->code : ZIS_IO;
 }
 
+/* A name that stood for another one; *sep goes before it. */
+static void put_stand_in(
+    zis_buf *out, const char **sep, const char *what, const char *asked, const char *used)
+{
+    char text[160];
+    snprintf(text, sizeof text, "%s '%.60s' is not here: %s was used", what, asked, used);
+    zis_buf_puts(out, *sep);
+    zis_jsonout_string(out, text);
+    *sep = ", ";
+}
+
+/* The sampler and the scheduler that were used, and a word where others were asked for. */
+static void put_names(zis_buf *out, const zis_call *c)
+{
+    const char *name = said_of(c, "sampler_name", "sampler_index"), *used = zis_sampler_names[0];
+    const char *scheduler = said_of(c, "scheduler", NULL), *sep = "";
+    for (int i = 0; name && zis_sampler_names[i]; i++)
+        if (strcasecmp(zis_sampler_names[i], name) == 0) used = zis_sampler_names[i];
+    zis_buf_printf(
+        out, "\"sampler_name\": \"%s\", \"scheduler\": \"" SCHEDULER "\", \"warnings\": [", used);
+    if (name && strcasecmp(name, used) != 0) put_stand_in(out, &sep, "sampler", name, used);
+    if (scheduler && strcasecmp(scheduler, SCHEDULER) != 0 &&
+        strcasecmp(scheduler, "automatic") != 0)
+        put_stand_in(out, &sep, "scheduler", scheduler, SCHEDULER);
+    zis_buf_puts(out, "], ");
+}
+
 /* The pictures' texts and seeds, from the files themselves: they are what the client gets. */
 static zis_status put_images(zis_buf *images, zis_buf *info, zis_call *c, int n, zis_error *err)
 {
@@ -172,6 +217,7 @@ static zis_status put_images(zis_buf *images, zis_buf *info, zis_call *c, int n,
         free(path);
     }
     if (!n) zis_buf_puts(info, "{");
+    put_names(info, c);
     zis_buf_printf(info, "\"all_seeds\": [%s], \"infotexts\": [%s]}", seeds.data ? seeds.data : "",
                    texts.data ? texts.data : "");
     if (seeds.failed || texts.failed) info->failed = true;
@@ -432,13 +478,25 @@ ZIS_HANDLER(a1111_models)
     return zis_reply_json(c, 200, &out, err);
 }
 
+/* "aliases": what stands for the entry, NULL: nothing. */
+static void put_aliases(zis_buf *out, const char *const *list)
+{
+    zis_buf_puts(out, ", \"aliases\": [");
+    for (size_t i = 0; list && list[i]; i++) {
+        zis_buf_puts(out, i ? ", " : "");
+        zis_jsonout_string(out, list[i]);
+    }
+    zis_buf_puts(out, "], ");
+}
+
 ZIS_HANDLER(a1111_samplers)
 {
     zis_buf out = {0};
     for (int i = 0; zis_sampler_names[i]; i++) {
         zis_buf_puts(&out, i ? ", {\"name\": " : "[{\"name\": ");
         zis_jsonout_string(&out, zis_sampler_names[i]);
-        zis_buf_puts(&out, ", \"aliases\": [], \"options\": {}}");
+        put_aliases(&out, i ? NULL : zis_a1111_names_samplers);
+        zis_buf_puts(&out, "\"options\": {}}");
     }
     zis_buf_putc(&out, ']');
     return zis_reply_json(c, 200, &out, err);
@@ -446,11 +504,11 @@ ZIS_HANDLER(a1111_samplers)
 
 ZIS_HANDLER(a1111_schedulers)
 {
-    return reply_literal(
-        c,
-        "[{\"name\": \"shift\", \"label\": \"Shift\", \"aliases\": [\"automatic\"], "
-        "\"default_rho\": -1, \"need_inner_model\": false}]",
-        err);
+    zis_buf out = {0};
+    zis_buf_puts(&out, "[{\"name\": \"" SCHEDULER "\", \"label\": \"Shift\"");
+    put_aliases(&out, zis_a1111_names_schedulers);
+    zis_buf_puts(&out, "\"default_rho\": -1, \"need_inner_model\": false}]");
+    return zis_reply_json(c, 200, &out, err);
 }
 
 static zis_status reply_small(zis_call *c, zis_catalog_kind kind, bool lora, zis_error *err)

@@ -49,5 +49,43 @@ for model in gpt-image-1 dall-e-2 chatgpt-image-latest nano-base; do
     want 200 '.data | length' 1
 done
 
+# ---- A1111: names of samplers and schedulers ----
+small='"prompt": "x", "width": 32, "height": 32, "steps": 1'
+# stands WARNINGS MEMBERS: drawn by ours, and info says how many names stood for it
+stands() {
+    post /sdapi/v1/txt2img "{$small, $2}"
+    want 200 '.info | fromjson | "\(.sampler_name) \(.scheduler) \(.warnings | length)"' "euler shift $1"
+}
+stands 0 '"sampler_name": "euler", "scheduler": "shift"'
+stands 0 '"sampler_name": "Euler", "scheduler": "Automatic"'
+stands 0 '"sampler_name": null, "scheduler": "", "sampler_index": "Euler"'
+stands 1 '"sampler_name": "Euler a"'
+stands 1 '"sampler_name": "DPM++ 2M Karras"'
+stands 1 '"sampler_index": "dpm++ 2m sde exponential"'
+stands 1 '"sampler_name": "k_dpmpp_2m"'
+stands 2 '"sampler_name": "UniPC", "scheduler": "sgm_uniform"'
+want 200 '.info | fromjson | .warnings[0]' "sampler 'UniPC' is not here: euler was used"
+want 200 '.info | fromjson | .warnings[1]' "scheduler 'sgm_uniform' is not here: shift was used"
+# unknown MEMBERS WORDS
+unknown() {
+    post /sdapi/v1/txt2img "{$small, $1}"
+    want 404 .error not_found
+    want 404 ".detail | contains(\"$2\")"
+}
+unknown '"sampler_name": "Eulerr"' "Sampler not found: 'Eulerr'"
+unknown '"sampler_name": "Karras"' 'Sampler not found'
+unknown '"sampler_name": "Euler foo"' 'Sampler not found'
+unknown '"scheduler": "fast"' "Scheduler not found: 'fast'"
+# every name that the lists tell is taken
+for list in samplers:sampler_name schedulers:scheduler; do
+    ask GET "/sdapi/v1/${list%:*}"
+    jq -r '.[] | .name, .aliases[]' body >names
+    [ "$(wc -l <names)" -gt 10 ] || fail "few names in ${list%:*}"
+    while read -r name; do
+        post /sdapi/v1/txt2img "{$small, \"${list#*:}\": \"$name\"}"
+        [ "$status" = 200 ] || fail "${list#*:} $name: $status"
+    done <names
+done
+
 stop
 finish
