@@ -36,6 +36,13 @@ static void put_bytes(zis_buf *out, uint64_t bytes)
         zis_buf_puts(out, ", \"bytes\": null");
 }
 
+static bool is_loaded(const zis_jobs_status *s, const char *name)
+{
+    for (int i = 0; i < s->n_loaded; i++)
+        if (strcmp(s->loaded[i], name) == 0) return true;
+    return false;
+}
+
 static void put_model(zis_buf *out,
                       const zis_catalog_entry *e,
                       const zis_jobs_status *s,
@@ -43,7 +50,7 @@ static void put_model(zis_buf *out,
 {
     put_pair(out, "hub_id", e->hub_id);
     zis_buf_printf(out, ", \"family\": \"%s\", \"loaded\": %s, \"default\": %s, \"what\": ",
-                   e->turbo ? "turbo" : "base", strcmp(s->model, e->name) == 0 ? "true" : "false",
+                   e->turbo ? "turbo" : "base", is_loaded(s, e->name) ? "true" : "false",
                    first ? "true" : "false");
     zis_jsonout_string(out, e->what);
     put_pair(out, "type", e->type);

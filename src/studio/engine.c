@@ -295,6 +295,15 @@ static zis_status ready_upscaling(const job *j, zis_error *err)
     return st;
 }
 
+static void tell_loaded(const job *j)
+{
+    zis_engine_loaded l = {.n = 0};
+    if (!j->hooks->loaded) return;
+    for (size_t i = zis_loaded_count(j->e->loaded); i-- > 0 && l.n < ZIS_ENGINE_LOADED;)
+        l.names[l.n++] = zis_loaded_at(j->e->loaded, i)->set.name;
+    j->hooks->loaded(j->hooks->arg, &l);
+}
+
 static zis_status prepare(job *j, const zis_request *request, zis_error *err)
 {
     zis_engine_result *out = j->out;
@@ -307,6 +316,7 @@ static zis_status prepare(job *j, const zis_request *request, zis_error *err)
     if (!upscale || r->refine) st = zis_loaded_model(j->e->loaded, r, &j->model, err);
     if (!st && !upscale) st = zis_loaded_control(j->e->loaded, r, j->model, &j->control, err);
     if (!st && j->model) zis_loaded_make_room(j->e->loaded, j->model, j->control);
+    tell_loaded(j);
     if (!st) st = ready_run(j->e, math_of(r), err);
     if (st) return st;
     apply_defaults(j, r);

@@ -53,6 +53,14 @@ typedef struct zis_engine_picture {
     const char *recipe;     /* recipe, JSON */
 } zis_engine_picture;
 
+#define ZIS_ENGINE_LOADED 8
+
+/* Names of models that stay open, those used last first; borrowed during the callback. */
+typedef struct zis_engine_loaded {
+    const char *names[ZIS_ENGINE_LOADED];
+    int n;
+} zis_engine_loaded;
+
 /* Called from the thread that runs; must not call the engine. */
 typedef struct zis_engine_hooks {
     void *arg;
@@ -60,6 +68,8 @@ typedef struct zis_engine_hooks {
     /* A failure ends the job. */
     zis_status (*picture)(void *arg, const zis_engine_picture *p, zis_error *err);
     void (*preview)(void *arg, const zis_engine_preview *p); /* after each step; may be NULL */
+    /* When the job's own are open, and what does not fit beside them is closed; may be NULL. */
+    void (*loaded)(void *arg, const zis_engine_loaded *l);
 } zis_engine_hooks;
 
 typedef enum zis_engine_stage {

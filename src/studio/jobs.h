@@ -162,9 +162,11 @@ uint64_t zis_jobs_now(zis_jobs *jobs);
 typedef struct zis_jobs_status {
     bool stopping;
     int waiting, waiting_most;
-    char running[ZIS_JOB_ID + 1]; /* or "" */
-    char model[96];               /* of the last job that ran, or "" */
-    char isa[24], dtype[8];       /* likewise */
+    char running[ZIS_JOB_ID + 1];       /* or "" */
+    char model[96];                     /* of the last job that ran, or "" */
+    char loaded[ZIS_ENGINE_LOADED][96]; /* models that are open, those used last first */
+    int n_loaded;
+    char isa[24], dtype[8]; /* likewise */
     const char *device;
     int threads;
     uint64_t ended[ZIS_JOB_STATE_COUNT]; /* jobs so far, by their final state */

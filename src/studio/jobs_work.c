@@ -92,6 +92,16 @@ static void on_preview(void *arg, const zis_engine_preview *p)
     zis_jobs_tell(w->jobs);
 }
 
+static void on_loaded(void *arg, const zis_engine_loaded *l)
+{
+    working *w = arg;
+    zis_jobs_status *s = &w->jobs->status;
+    pthread_mutex_lock(&w->jobs->lock);
+    s->n_loaded = l->n;
+    for (int i = 0; i < l->n; i++) snprintf(s->loaded[i], sizeof s->loaded[i], "%s", l->names[i]);
+    pthread_mutex_unlock(&w->jobs->lock);
+}
+
 /* ---- pictures ------------------------------------------------------------------------------ */
 
 static zis_status write_picture(working *w,
@@ -184,8 +194,11 @@ static zis_status attempt(working *w, zis_error *err)
     const zis_jobs_options *o = &w->jobs->o;
     zis_engine_result result = {0};
     zis_request request;
-    const zis_engine_hooks hooks = {
-        .arg = w, .progress = on_progress, .picture = on_picture, .preview = on_preview};
+    const zis_engine_hooks hooks = {.arg = w,
+                                    .progress = on_progress,
+                                    .picture = on_picture,
+                                    .preview = on_preview,
+                                    .loaded = on_loaded};
     zis_status st = zis_request_copy(&request, &j->request, err);
     if (st) return st;
     if (o->prepare && j->user) st = o->prepare(o->arg, j->user, &request, err);

@@ -203,6 +203,11 @@ size_t zis_loaded_count(const zis_loaded *l)
     return l->n_models;
 }
 
+const zis_model *zis_loaded_at(const zis_loaded *l, size_t i)
+{
+    return l->models[i].model;
+}
+
 uint64_t zis_loaded_bytes(const zis_loaded *l)
 {
     uint64_t all = 0;

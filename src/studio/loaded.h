@@ -39,8 +39,10 @@ ZIS_MUST_USE zis_status zis_loaded_control(zis_loaded *l,
 /* Closes what does not fit beside these two; control may be NULL. */
 void zis_loaded_make_room(zis_loaded *l, const zis_model *model, const zis_control *control);
 
-/* How many models are open, and bytes of all weights. */
+/* How many models are open, the i-th of them (the last one was used last; borrowed), and bytes of
+ * all weights. */
 size_t zis_loaded_count(const zis_loaded *l);
+const zis_model *zis_loaded_at(const zis_loaded *l, size_t i);
 uint64_t zis_loaded_bytes(const zis_loaded *l);
 
 #endif

@@ -14,7 +14,8 @@
 #define BASE ZIS_SOURCE_DIR "/models/nano/base"
 
 typedef struct seen {
-    int pictures, progress, previews;
+    int pictures, progress, previews, loaded;
+    char last_loaded[32];
     int64_t seeds[4];
     unsigned sums[4]; /* of all bytes of a picture */
     zis_status answer;
@@ -53,6 +54,13 @@ static void on_preview(void *arg, const zis_engine_preview *p)
     s->previews++;
 }
 
+static void on_loaded(void *arg, const zis_engine_loaded *l)
+{
+    seen *s = arg;
+    s->loaded = l->n;
+    snprintf(s->last_loaded, sizeof s->last_loaded, "%s", l->names[0]);
+}
+
 static zis_status run(zis_engine *e,
                       const char *model,
                       int batch,
@@ -62,7 +70,7 @@ static zis_status run(zis_engine *e,
                       zis_error *err)
 {
     zis_request r;
-    const zis_engine_hooks hooks = {s, on_progress, on_picture, on_preview};
+    const zis_engine_hooks hooks = {s, on_progress, on_picture, on_preview, on_loaded};
     char text[16];
     assert_int_equal(zis_request_init(&r, NULL), ZIS_OK);
     assert_int_equal(zis_request_set(&r, zis_request_field("model"), "m", model, err), ZIS_OK);
@@ -104,12 +112,14 @@ static void jobs(void **state)
     assert_true(s.seeds[0] == 7 && s.seeds[1] == 8 && s.sums[0] != s.sums[1] && s.progress > 6);
     assert_int_equal(s.previews, 0); /* of one step there is nothing to show in between */
     assert_string_equal(r.model, "nano-turbo");
+    assert_true(s.loaded == 1 && strcmp(s.last_loaded, "nano-turbo") == 0);
     assert_true(r.request.cfg == 1 && r.request.shift == 3 && r.n_warnings == 0);
     assert_true(r.seconds[ZIS_ENGINE_TOTAL] > 0 && r.peak_memory_bytes > 0);
     zis_engine_result_deinit(&r);
     /* Another model, which shares all but the transformer, and back. */
     assert_int_equal(run(*state, BASE, 1, 1, &t, &r, &err), ZIS_OK);
     assert_string_equal(r.model, "nano-base");
+    assert_true(t.loaded == 2 && strcmp(t.last_loaded, "nano-base") == 0);
     assert_true(r.request.cfg == 3 && t.sums[0] != s.sums[0]);
     zis_engine_result_deinit(&r);
     assert_int_equal(run(*state, TURBO, 1, 1, &u, &r, &err), ZIS_OK);
@@ -195,6 +205,7 @@ static void short_of_memory(void **state)
         assert_int_equal(run(e, order[i], 1, 1, &tight, &r, &err), ZIS_OK);
         zis_engine_result_deinit(&r);
         assert_int_equal(tight.sums[0], roomy.sums[0]);
+        assert_true(tight.loaded == 1 && roomy.loaded >= 1);
     }
     zis_engine_destroy(&e);
 }

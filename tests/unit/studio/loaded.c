@@ -63,8 +63,10 @@ static void room(void **state)
     assert_true(one == zis_model_bytes(turbo));
     assert_ptr_not_equal(use(&f, BASE, false), turbo);
     assert_int_equal(zis_loaded_count(f.l), 2);
+    assert_ptr_equal(zis_loaded_at(f.l, 0), turbo);
     assert_true(zis_loaded_bytes(f.l) > one && zis_loaded_bytes(f.l) < 2 * one);
     assert_ptr_equal(use(&f, TURBO, false), turbo);
+    assert_ptr_equal(zis_loaded_at(f.l, 1), turbo); /* used last */
     uint64_t both = zis_loaded_bytes(f.l);
     use(&f, TURBO, true);
     uint64_t control = zis_loaded_bytes(f.l) - both;
