@@ -3,7 +3,9 @@
 
 #include "base/mem.h"
 
+#include <ctype.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +191,27 @@ void zis_args_deinit(zis_args *a)
     for (size_t i = 0; i < a->n_settings; i++) free((char *)a->settings[i].said);
     free(a->settings);
     *a = (zis_args){0};
+}
+
+zis_status zis_args_size(const zis_setting *s, uint64_t *out, zis_error *err)
+{
+    static const char units[] = "KMGT";
+    size_t n = strspn(s->value, "0123456789.");
+    char *end = NULL;
+    double v = n ? strtod(s->value, &end) : 0;
+    const char *unit = s->value + n,
+               *u = *unit ? strchr(units, toupper((unsigned char)*unit)) : NULL;
+    bool good = end == unit;
+    if (u) {
+        v = ldexp(v, 10 * (int)(u - units + 1));
+        unit += 1 + (unit[1] == 'i');
+    }
+    if (u && toupper((unsigned char)*unit) == 'B') unit++;
+    if (!good || *unit || !(v >= 1 && v < 9e18))
+        return zis_fail(err, ZIS_ARG, "%s must be a size such as 8G or 512M, not '%.60s'", s->said,
+                        s->value);
+    *out = (uint64_t)v;
+    return ZIS_OK;
 }
 
 zis_status zis_args_real(const zis_setting *s, double *out, zis_error *err)

@@ -51,6 +51,8 @@ void zis_args_deinit(zis_args *a);
 /* The value of a setting as a number within its row's range. */
 ZIS_MUST_USE zis_status zis_args_int(const zis_setting *s, int *out, zis_error *err);
 ZIS_MUST_USE zis_status zis_args_real(const zis_setting *s, double *out, zis_error *err);
+/* Bytes: a number and K, M, G or T of 1024 each ("8G", "1.5GB", "512MiB"); at least 1. */
+ZIS_MUST_USE zis_status zis_args_size(const zis_setting *s, uint64_t *out, zis_error *err);
 
 /* The help page, on standard output. */
 void zis_args_help(const zis_usage *u);

@@ -30,6 +30,7 @@ enum {
     PATIENCE,
     DEVICE,
     THREADS,
+    MEMORY,
     WEB,
     LOG_PROMPTS,
     QUIET,
@@ -59,6 +60,10 @@ static const zis_option options[] = {
      "for a request to arrive, beyond 64 KB a second (default: 30)", 0.1, 86400},
     {DEVICE, "device", 0, "NAME", "auto, cpu, or ref (slow, for checks)", 0, 0},
     {THREADS, "threads", 't', "N", "threads (default: one for each CPU)", 1, 1024},
+    {MEMORY, "memory", 0, "SIZE",
+     "what weights of models that stay loaded may take together (8G, 512M); those used longest ago "
+     "make room (default: nine tenths of what this process may use)",
+     0, 0},
     {WEB, "web", 0, "FOLDER", "the page from this folder instead of the built-in one", 0, 0},
     {LOG_PROMPTS, "log-prompts", 0, NULL, "prompts go into the log", 0, 0},
     {QUIET, "quiet", 'q', NULL, "no log of requests", 0, 0},
@@ -156,6 +161,8 @@ static zis_status take_option(serve *v, const zis_setting *s, zis_error *err)
         break;
     case THREADS:
         return zis_args_int(s, &o->engine.threads, err);
+    case MEMORY:
+        return zis_args_size(s, &o->engine.memory, err);
     case WEB:
         o->web = s->value;
         break;
