@@ -47,6 +47,12 @@ test("first visit: a quiet frame, one sentence, the example as placeholder", asy
         /Describe a picture and press Generate\. Ctrl\+Enter works too\./,
     );
     assert.equal(await promptOf(page).getAttribute("placeholder"), "a red apple on a mint green background");
+    /* nothing is counted of an empty prompt */
+    const below = form(page, "generate").locator(".below").first();
+    await promptOf(page).fill("apple");
+    await below.filter({ hasText: "14 of 512 tokens" }).waitFor();
+    await promptOf(page).fill("");
+    await below.filter({ hasText: /^$/ }).waitFor({ state: "attached" });
     await shot(page, "first-visit");
     await isAccessible(page, "first visit");
     for (const tab of ["control", "upscale"]) {

@@ -90,7 +90,8 @@ export function prompt(tab, name, { counts = true } = {}) {
             asking = new AbortController();
             try {
                 const told = await api.tokens(text.value, modelOf(tab) ?? undefined, asking.signal);
-                count.textContent = `${told.tokens} of ${told.limit} tokens`;
+                /* the frame around a prompt has tokens, too: of an empty one that would be puzzling */
+                count.textContent = text.value ? `${told.tokens} of ${told.limit} tokens` : "";
                 const lost = told.cut_at === null ? "" : text.value.slice(told.cut_at).trim();
                 const words = lost ? lost.split(/\s+/).length : 0;
                 says(
