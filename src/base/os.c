@@ -353,13 +353,20 @@ void zis_os_list_free(char **names, size_t n)
     free(names);
 }
 
+const char *zis_os_why(int e)
+{
+    if (e == ENOSPC) return "the disk is full; make room on it, or choose another place";
+    if (e == EDQUOT) return "your share of the disk is used up; make room, or choose another place";
+    return strerror(e);
+}
+
 static zis_status write_all(int fd, const char *path, const void *data, size_t n, zis_error *err)
 {
     const char *p = data;
     while (n) {
         ssize_t w = write(fd, p, n);
         if (w < 0 && errno == EINTR) continue;
-        if (w < 0) return zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, strerror(errno));
+        if (w < 0) return zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, zis_os_why(errno));
         p += w;
         n -= (size_t)w;
     }
@@ -377,10 +384,10 @@ zis_status zis_os_write_file(const char *path, const void *data, size_t n, zis_e
         /* a FIFO without a reader must not hang us: it is an error (ENXIO) */
         int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-        if (fd < 0) return zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, strerror(errno));
+        if (fd < 0) return zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, zis_os_why(errno));
         zis_status st = write_all(fd, path, data, n, err);
         if (close(fd) != 0 && !st)
-            st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, strerror(errno));
+            st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, zis_os_why(errno));
         return st;
     }
     char *real = exists ? realpath(path, NULL) : zis_mem_strdup(path); /* keeps a link a link */
@@ -393,16 +400,16 @@ zis_status zis_os_write_file(const char *path, const void *data, size_t n, zis_e
     zis_status st;
     int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
-        st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, strerror(errno));
+        st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, zis_os_why(errno));
         goto out;
     }
     st = write_all(fd, path, data, n, err);
     if (!st && fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
-        st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, strerror(errno));
+        st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, zis_os_why(errno));
     if (close(fd) != 0 && !st)
-        st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, strerror(errno));
+        st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, zis_os_why(errno));
     if (!st && rename(tmp, real) != 0)
-        st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, strerror(errno));
+        st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", path, zis_os_why(errno));
     if (st) unlink(tmp);
 out:
     free(tmp);

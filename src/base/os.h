@@ -56,6 +56,8 @@ bool zis_os_is_dir(const char *path);
 bool zis_os_is_file(const char *path);
 /* False when nothing is there; *bytes is untouched then. */
 bool zis_os_file_size(const char *path, uint64_t *bytes);
+/* Why something could not be written, by its errno, and what to do about a full disk. */
+const char *zis_os_why(int e);
 /* Makes the folder and those above it that are missing. */
 ZIS_MUST_USE zis_status zis_os_make_folders(const char *path, zis_error *err);
 /* Flushes a folder, so that names in it that were made or renamed survive a power cut; only a hint

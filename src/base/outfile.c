@@ -32,7 +32,7 @@ struct zis_outfile {
 
 static zis_status broken(const zis_outfile *f, zis_error *err)
 {
-    return zis_fail(err, ZIS_IO, "cannot write '%s': %s", f->path, strerror(errno));
+    return zis_fail(err, ZIS_IO, "cannot write '%s': %s", f->path, zis_os_why(errno));
 }
 
 static zis_status open_files(zis_outfile *f, zis_error *err)
@@ -84,8 +84,8 @@ zis_status zis_outfile_reserve(zis_outfile *f, uint64_t bytes, zis_error *err)
             r = fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes);
         while (r != 0 && errno == EINTR);
     if (r != 0 && (errno == ENOSPC || errno == EFBIG || errno == EDQUOT))
-        return zis_fail(err, ZIS_IO, "cannot write '%s': it needs %.1f MB (%s)", f->path,
-                        (double)bytes / 1e6, strerror(errno));
+        return zis_fail(err, ZIS_IO, "cannot write '%s': it needs %.1f MB: %s", f->path,
+                        (double)bytes / 1e6, zis_os_why(errno));
     return ZIS_OK;
 }
 

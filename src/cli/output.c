@@ -39,7 +39,7 @@ static zis_status check_folder(const char *pattern, zis_error *err)
     else if (zis_os_is_dir(pattern))
         st = zis_fail(err, ZIS_IO, "cannot write '%s': it is a folder; name a file in it", pattern);
     else if (access(folder, W_OK) != 0)
-        st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", pattern, strerror(errno));
+        st = zis_fail(err, ZIS_IO, "cannot write '%s': %s", pattern, zis_os_why(errno));
     free(folder);
     return st;
 }

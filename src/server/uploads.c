@@ -123,7 +123,7 @@ zis_status zis_uploads_begin(zis_uploads *u, zis_upload **out, zis_error *err)
     }
     f->fd = open(f->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (f->fd < 0) {
-        zis_status st = zis_fail(err, ZIS_IO, "an upload cannot be stored: %s", strerror(errno));
+        zis_status st = zis_fail(err, ZIS_IO, "the upload cannot be stored: %s", zis_os_why(errno));
         free(f->path);
         free(f);
         return st;
@@ -152,7 +152,8 @@ zis_status zis_uploads_write(
     while (n) {
         ssize_t k = write(f->fd, p, n);
         if (k < 0 && errno == EINTR) continue;
-        if (k <= 0) return zis_fail(err, ZIS_IO, "an upload cannot be stored: %s", strerror(errno));
+        if (k <= 0)
+            return zis_fail(err, ZIS_IO, "the upload cannot be stored: %s", zis_os_why(errno));
         p += k;
         n -= (size_t)k;
     }
@@ -165,7 +166,7 @@ zis_status zis_uploads_finish(zis_uploads *u, zis_upload *f, zis_error *err)
     int fd = f->fd;
     f->fd = -1;
     if (close(fd) != 0)
-        return zis_fail(err, ZIS_IO, "an upload cannot be stored: %s", strerror(errno));
+        return zis_fail(err, ZIS_IO, "the upload cannot be stored: %s", zis_os_why(errno));
     return ZIS_OK;
 }
 

@@ -28,7 +28,7 @@ mkdir full
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=8k tmpfs full 2>/dev/null; then
     undo+=("umount '$dir/full'")
     head -c 8192 /dev/zero >full/filler 2>/dev/null
-    bad 1 "cannot write 'full/x.png'" "${g[@]}" -o full/x.png
+    bad 1 "cannot write 'full/x.png': the disk is full; make room on it, or choose another place" "${g[@]}" -o full/x.png
     [ "$(ls full)" = filler ] || fail "a full disk: left behind: $(ls full)"
 else
     skip "full disk: needs root and the right to mount"
