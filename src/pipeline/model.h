@@ -89,6 +89,7 @@ typedef struct zis_model_preset {
     const char *folder; /* under the embedded models folder, or NULL */
     const char *what;   /* what it is for */
     bool alias;         /* of the next row: not listed */
+    uint64_t bytes;     /* of its weights at the Hub; 0: it is here */
 } zis_model_preset;
 
 /* NULL behind the last. */

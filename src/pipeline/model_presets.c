@@ -9,13 +9,15 @@
 #include <string.h>
 
 static const zis_model_preset presets[] = {
-    {"nano", NULL, "nano/turbo", "the default", true},
+    {"nano", NULL, "nano/turbo", "the default", true, 0},
     {"nano-turbo", NULL, "nano/turbo",
-     "tiny, ships with zis: glossy emoji-like objects at 256x256 in 8 steps", false},
+     "tiny, ships with zis: glossy emoji-like objects at 256x256 in 8 steps", false, 0},
     {"nano-base", NULL, "nano/base",
-     "tiny, ships with zis: the undistilled nano, with guidance and negative prompts", false},
-    {"turbo", "Tongyi-MAI/Z-Image-Turbo", NULL, "pictures of anything in 8 steps", false},
-    {"base", "Tongyi-MAI/Z-Image", NULL, "pictures of anything, with guidance, 25 steps", false},
+     "tiny, ships with zis: the undistilled nano, with guidance and negative prompts", false, 0},
+    {"turbo", "Tongyi-MAI/Z-Image-Turbo", NULL, "pictures of anything in 8 steps", false,
+     UINT64_C(32832238038)}, /* its transformer is float32; files.md 1 */
+    {"base", "Tongyi-MAI/Z-Image", NULL, "pictures of anything, with guidance, 25 steps", false,
+     UINT64_C(20522420566)},
 };
 
 const zis_model_preset *zis_model_preset_at(size_t i)

@@ -100,6 +100,7 @@ static zis_status add_model(zis_catalog *c,
                             const char *shown,
                             const char *hub_id,
                             const char *what,
+                            uint64_t download,
                             bool with_size,
                             zis_error *err)
 {
@@ -127,6 +128,7 @@ static zis_status add_model(zis_catalog *c,
         if (with_size) measure(&e, &set);
     } else {
         e.missing = zis_mem_strdup(why.text);
+        e.bytes = download;
         if (hub_id) e.fetch = zis_mem_printf("zis fetch %s", shown ? shown : name);
         e.turbo = strcasestr(name, "turbo") != NULL;
     }
@@ -182,7 +184,7 @@ static zis_status add_cached(zis_catalog *c, bool with_size, zis_error *err)
         char *id = zis_hubcache_id_of(names[i]);
         char *repo = id ? zis_os_join(root, names[i]) : NULL;
         if (repo && !is_preset(id) && is_family(repo))
-            st = add_model(c, id, id, id, "in the Hugging Face cache", with_size, err);
+            st = add_model(c, id, id, id, "in the Hugging Face cache", 0, with_size, err);
         free(repo);
         free(id);
     }
@@ -196,11 +198,12 @@ static zis_status add_models(zis_catalog *c, const zis_catalog_options *o, zis_e
     zis_status st = ZIS_OK;
     for (size_t i = 0; zis_model_preset_at(i) && !st; i++) {
         const zis_model_preset *p = zis_model_preset_at(i);
-        if (!p->alias) st = add_model(c, p->name, p->name, p->hub_id, p->what, o->measure, err);
+        if (!p->alias)
+            st = add_model(c, p->name, p->name, p->hub_id, p->what, p->bytes, o->measure, err);
     }
     if (!st) st = add_cached(c, o->measure, err);
     if (!st && o->model && !zis_model_preset_named(o->model))
-        st = add_model(c, o->model, NULL, NULL, "the model that the server was started with",
+        st = add_model(c, o->model, NULL, NULL, "the model that the server was started with", 0,
                        o->measure, err);
     return st;
 }

@@ -13,6 +13,9 @@ draw() { # MODEL [STATE]
 
 start
 loaded ''
+# what is not here tells what its download takes
+ask GET /api/v1/models
+want 200 '.models[] | select(.name == "turbo") | [.present, .bytes, .fetch] | join(" ")' 'false 32832238038 zis fetch turbo'
 draw nano-turbo
 loaded nano-turbo
 draw nano-base

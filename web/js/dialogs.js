@@ -47,7 +47,7 @@ function missingSheet(missing) {
     const command = missing.fetch;
     return [
         isModel ? `${modelName(missing.name)} is not on this machine` : "Something is not on this machine",
-        h("p", {}, isModel ? (missing.what ?? "") : missing.message),
+        h("p", {}, isModel ? api.sentence(missing.what ?? "") : missing.message),
         isModel &&
             h(
                 "dl",
