@@ -275,6 +275,28 @@ test("a LoRA of the server: the check's words, and a picture that differs", asyn
     await closePage(page);
 });
 
+test("a picture that is damaged inside: what is wrong, what to do; the next one is taken", async () => {
+    const page = await openPage(server.url, { hash: "#upscale" });
+    await isReady(page);
+    const buffer = fs.readFileSync(picture("frog"));
+    buffer.fill(0, 3000, 3200);
+    const [chooser] = await Promise.all([
+        page.waitForEvent("filechooser"),
+        form(page, "upscale").locator(".well .drop").first().click(),
+    ]);
+    await chooser.setFiles({ name: "frog.png", mimeType: "image/png", buffer });
+    await form(page, "upscale")
+        .locator(".error", {
+            hasText: /^The picture could not be read: .*PNG .*damaged.*\. Save it anew, or choose another\.$/,
+        })
+        .waitFor();
+    await shot(page, "damaged");
+    await choose(page, "upscale", picture("frog"));
+    await form(page, "upscale").getByText("256x256, becomes 512x512").waitFor();
+    await draw(page, "upscale");
+    await closePage(page, [/400/]);
+});
+
 test("a server that is restarted: results stay, the page goes on by itself", async () => {
     const own = await serve();
     const page = await openPage(own.url);

@@ -50,11 +50,12 @@ async function ask(method, path, body, signal) {
     );
 }
 
-/* The command line's sentences begin small and end bare; on a page they stand alone. */
+/* The command line's sentences begin small and end bare; on a page they stand alone. Names keep their letters. */
 export function sentence(text) {
     const bare = text.trim();
     if (!bare) return "";
-    return bare[0].toUpperCase() + bare.slice(1) + (/[.!?]$/.test(bare) ? "" : ".");
+    const isName = /^\S*[._/]\S/.test(bare);
+    return (isName ? bare[0] : bare[0].toUpperCase()) + bare.slice(1) + (/[.!?]$/.test(bare) ? "" : ".");
 }
 
 const json = async (...args) => (await ask(...args)).json();

@@ -10,6 +10,8 @@ import { get, set } from "./store.js";
 
 export const ACCEPT = "image/png,image/jpeg,image/webp,.png,.jpg,.jpeg,.webp";
 
+const ANEW = "Save it anew, or choose another.";
+
 /* What a file is by its first bytes; what cannot be taken has an article for the sentence. */
 const KINDS = [
     [/^\x89PNG\r\n\x1a\n/s, "png"],
@@ -46,9 +48,7 @@ export async function open(blob, name, what = "picture") {
         await img.decode();
     } catch {
         URL.revokeObjectURL(url);
-        throw new Error(
-            `The ${what} could not be read: the ${kind.toUpperCase()} file is damaged. Save it anew, or choose another.`,
-        );
+        throw new Error(`The ${what} could not be read: the ${kind.toUpperCase()} file is damaged. ${ANEW}`);
     }
     return { blob, name, url, width: img.naturalWidth, height: img.naturalHeight, ref: null, boot: null };
 }
@@ -62,6 +62,15 @@ export function fromJob(job) {
 /* What was sent to which server ("boot"), by its bytes, so that a copy of a picture is not sent again. */
 const sent = new WeakMap();
 
+/* What the server could not read although the browser could: "x.png: the PNG is damaged (...)". */
+function refused(error, name) {
+    if (error.code === "bad_format") {
+        const why = error.message.startsWith(`${name}: `) ? error.message.slice(name.length + 2) : error.message;
+        error.message = `The picture could not be read: ${why} ${ANEW}`;
+    }
+    throw error;
+}
+
 /* The server's name of a picture; sends it when the server does not know it (any more). */
 export async function ensure(picture) {
     if (picture.ref && picture.boot === get("boot")) return picture.ref;
@@ -72,7 +81,7 @@ function send(picture) {
     const boot = get("boot");
     let one = sent.get(picture.blob);
     if (one?.boot !== boot) {
-        one = { boot, told: api.upload(picture.blob, picture.name) };
+        one = { boot, told: api.upload(picture.blob, picture.name).catch((error) => refused(error, picture.name)) };
         one.told.catch(() => sent.delete(picture.blob));
         sent.set(picture.blob, one);
     }
