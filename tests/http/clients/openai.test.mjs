@@ -116,6 +116,16 @@ test("errors are those of the client's own classes, with our sentence", async ()
         assert.match(e.message, /must be a whole number from 1/);
         return true;
     });
+    await assert.rejects(client.images.generate({ prompt: "x", n: 17 }), (e) => {
+        assert.deepEqual([e.status, e.type, e.code, e.param], [400, "invalid_request_error", "bad_argument", "n"]);
+        assert.match(e.message, /n must be a whole number from 1 to 16, not '17'/);
+        return true;
+    });
+    await assert.rejects(client.images.generate({ prompt: "x", model: "sdxl" }), (e) => {
+        assert.ok(e instanceof OpenAI.NotFoundError);
+        assert.equal(e.param, "model");
+        return true;
+    });
     const stranger = new OpenAI({ apiKey: "sk-wrong", baseURL: client.baseURL, maxRetries: 0 });
     await assert.rejects(stranger.images.generate({ prompt: "x" }), OpenAI.AuthenticationError);
 });
