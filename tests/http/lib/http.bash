@@ -6,6 +6,7 @@ server_pid=
 
 # start [options...]: a server on a free port, with its data in ./data; sets $base and $port
 start() {
+    : >server.out # the address of the one before is not this one's
     "$zis" serve --port 0 --data "$dir/data" -t 1 "$@" >server.out 2>>server.err &
     server_pid=$!
     for _ in $(seq 400); do
