@@ -111,7 +111,8 @@ export function buildDialogs() {
     close.classList.add("close");
     const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, body, close);
     document.body.append(dialog);
-    dialog.addEventListener("close", () => set({ dialog: null }));
+    /* the event comes late: the next sheet may be open by then */
+    dialog.addEventListener("close", () => dialog.open || set({ dialog: null }));
     dialog.addEventListener("click", (event) => event.target === dialog && !close.hidden && dialog.close());
     dialog.addEventListener("cancel", (event) => close.hidden && event.preventDefault());
     watch(["dialog"], (what) => {
