@@ -189,7 +189,7 @@ void zis_cpu_conv_tiles(zis_run *run, zis_conv *v, zis_micro_wino_kind kind)
     j.chunks = zis_div_up(v->c, CHUNK);
     j.panels = zis_div_up(v->n, m->nr);
     /* a line more than a power of two, off each other's cache sets */
-    j.v_row = zis_min64(CHUNK, (v->c + 15) / 16 * 16) + 16;
+    j.v_row = zis_min64(CHUNK, (v->c + 15) / 16 * 16);
     j.v_plane = j.group * j.v_row + 16;
     j.m_plane = j.group * m->nr + 16;
     j.m_panel = j.planes * j.m_plane;
