@@ -1,5 +1,9 @@
-/* thread.c - the pool: one generation counter that workers wait on, one index counter they share.
- */
+/* thread.c - the pool: one counter that opens and closes loops, one index counter that threads
+ * share.
+ *
+ * A worker takes part in a loop if it comes while the loop is open. The caller closes it when no
+ * index is left, and waits only for those inside: a worker that the system keeps off its processor
+ * holds nobody up. */
 #include "base/thread.h"
 
 #include "base/mem.h"
@@ -18,15 +22,16 @@
 
 struct zis_pool {
     int threads; /* the caller included */
+    int spin;    /* 0 where threads have to share processors */
     pthread_t *ids;
     zis_task *task;
     void *arg;
     int n;
-    atomic_int next; /* next index to hand out */
-    atomic_int left; /* workers that have not finished this loop */
-    atomic_int gen;  /* odd or even does not matter: a change starts a loop */
+    atomic_int next;   /* next index to hand out */
+    atomic_int inside; /* workers that look at the loop */
+    atomic_int gen;    /* odd: a loop is open */
     atomic_int sleepers;
-    atomic_int waiting; /* the caller sleeps on `left` */
+    atomic_int waiting; /* the caller sleeps on `inside` */
     atomic_bool quit;
     atomic_int born; /* hands each worker its number */
 };
@@ -55,22 +60,41 @@ static void share(zis_pool *p, int thread)
     for (int i; (i = atomic_fetch_add(&p->next, 1)) < p->n;) p->task(p->arg, i, thread);
 }
 
+static bool is_new(int gen, int done)
+{
+    return (gen & 1) && gen != done;
+}
+
+/* Waits for a loop other than `done`, and returns its number. */
+static int await(zis_pool *p, int done)
+{
+    int gen = atomic_load(&p->gen);
+    for (int i = 0; i < p->spin && !is_new(gen, done); i++) {
+        relax();
+        gen = atomic_load(&p->gen);
+    }
+    while (!is_new(gen, done)) {
+        atomic_fetch_add(&p->sleepers, 1);
+        gen = atomic_load(&p->gen);
+        if (!is_new(gen, done)) futex_wait(&p->gen, gen);
+        atomic_fetch_sub(&p->sleepers, 1);
+        gen = atomic_load(&p->gen);
+    }
+    return gen;
+}
+
 static void *work(void *arg)
 {
     zis_pool *p = arg;
     int thread = atomic_fetch_add(&p->born, 1) + 1;
-    int seen = 0;
-    for (;;) {
-        for (int i = 0; i < SPIN && atomic_load(&p->gen) == seen; i++) relax();
-        while (atomic_load(&p->gen) == seen) {
-            atomic_fetch_add(&p->sleepers, 1);
-            futex_wait(&p->gen, seen);
-            atomic_fetch_sub(&p->sleepers, 1);
-        }
-        seen = atomic_load(&p->gen);
+    for (int gen = 0;;) {
+        gen = await(p, gen);
         if (atomic_load(&p->quit)) return NULL;
-        share(p, thread);
-        if (atomic_fetch_sub(&p->left, 1) == 1 && atomic_load(&p->waiting)) futex_wake(&p->left);
+        atomic_fetch_add(&p->inside, 1);
+        /* closed meanwhile: what it would read may be changing */
+        if (atomic_load(&p->gen) == gen) share(p, thread);
+        if (atomic_fetch_sub(&p->inside, 1) == 1 && atomic_load(&p->waiting))
+            futex_wake(&p->inside);
     }
 }
 
@@ -81,6 +105,7 @@ zis_status zis_pool_create(zis_pool **out, int threads, zis_error *err)
     zis_pool *p = zis_mem_zalloc(1, sizeof *p);
     if (!p) return zis_fail_nomem(err, "the thread pool");
     p->threads = 1;
+    p->spin = threads <= zis_os_cpus() ? SPIN : 0;
     p->ids = zis_mem_zalloc((size_t)threads, sizeof *p->ids);
     if (!p->ids) {
         zis_pool_destroy(&p);
@@ -90,8 +115,9 @@ zis_status zis_pool_create(zis_pool **out, int threads, zis_error *err)
         if (pthread_create(&p->ids[p->threads], NULL, work, p) != 0) {
             int got = p->threads;
             zis_pool_destroy(&p);
-            return zis_fail(err, ZIS_NOMEM, "the system gave only %d of %d threads; use --threads",
-                            got, threads);
+            return zis_fail(err, ZIS_NOMEM,
+                            "the system gave only %d of %d threads; try --threads %d", got, threads,
+                            got);
         }
     }
     *out = p;
@@ -126,15 +152,14 @@ void zis_pool_for(zis_pool *p, int n, zis_task *task, void *arg)
     p->arg = arg;
     p->n = n;
     atomic_store(&p->next, 0);
-    atomic_store(&p->left, p->threads - 1);
     atomic_fetch_add(&p->gen, 1);
     if (atomic_load(&p->sleepers)) futex_wake(&p->gen);
     share(p, 0);
-    int left;
-    for (int i = 0; i < SPIN * 4 && atomic_load(&p->left); i++) relax();
-    while ((left = atomic_load(&p->left))) {
+    atomic_fetch_add(&p->gen, 1);
+    for (int i = 0; i < p->spin * 4 && atomic_load(&p->inside); i++) relax();
+    for (int inside; (inside = atomic_load(&p->inside));) {
         atomic_store(&p->waiting, 1);
-        if (atomic_load(&p->left) == left) futex_wait(&p->left, left);
+        if (atomic_load(&p->inside) == inside) futex_wait(&p->inside, inside);
         atomic_store(&p->waiting, 0);
     }
 }
