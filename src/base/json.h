@@ -87,6 +87,8 @@ typedef struct zis_json_doc zis_json_doc;
 ZIS_MUST_USE zis_status zis_json_doc_parse(
     zis_json_doc **out, const char *what, const void *data, size_t size, zis_error *err);
 void zis_json_doc_destroy(zis_json_doc **doc);
+/* ZIS_FORMAT where the text is a list, a number, ... */
+ZIS_MUST_USE zis_status zis_json_doc_want_object(const zis_json_doc *doc, zis_error *err);
 bool zis_json_doc_has(const zis_json_doc *doc, const char *path);
 /* Absent or null: *out untouched, ZIS_OK. Of the wrong type or outside [lo, hi]: ZIS_FORMAT. */
 ZIS_MUST_USE zis_status zis_json_doc_int(const zis_json_doc *doc,

@@ -28,6 +28,7 @@ struct zis_json_doc {
     size_t room;
     size_t path_bytes;
     zis_strmap map;
+    bool object; /* the whole text is one */
 };
 
 /* One open object or array. */
@@ -130,6 +131,7 @@ static zis_status parse(zis_json_doc *doc, zis_json *j, zis_buf *path, zis_error
             top->items++;
         }
         if (path->failed) return zis_fail_nomem(err, doc->what);
+        if (depth == 0) doc->object = t.type == ZIS_JSON_OBJECT_BEGIN;
         bool container = t.type == ZIS_JSON_OBJECT_BEGIN || t.type == ZIS_JSON_ARRAY_BEGIN;
         if (!container || depth > 0) { /* the root itself has no path */
             st = add(doc, j, path, &t, err);
@@ -193,6 +195,13 @@ static const entry *find_value(const zis_json_doc *doc, const char *path)
 {
     const entry *e = find(doc, path);
     return e && e->type != ZIS_JSON_NULL ? e : NULL;
+}
+
+zis_status zis_json_doc_want_object(const zis_json_doc *doc, zis_error *err)
+{
+    if (doc->object) return ZIS_OK;
+    return zis_fail(err, ZIS_FORMAT, "'%s' holds no JSON object, which a configuration is",
+                    doc->what);
 }
 
 bool zis_json_doc_has(const zis_json_doc *doc, const char *path)

@@ -16,7 +16,22 @@ const char *zis_status_name(zis_status code)
     return "unknown";
 }
 
-/* Cuts a UTF-8 sequence that the buffer's end has split, and blanks control characters. */
+void zis_text_clean(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        size_t n = 0;
+        if (*p < 0x20 || *p == 0x7F)
+            n = 1;
+        else if (p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0)
+            n = 2; /* U+0080..009F: commands of terminals, too */
+        else if (p[0] == 0xE2 && ((p[1] == 0x80 && p[2] >= 0xAA && p[2] <= 0xAE) ||
+                                  (p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9)))
+            n = 3; /* U+202A..202E, 2066..2069: turn the direction of what follows */
+        memset(p, ' ', n);
+    }
+}
+
+/* Cuts a UTF-8 sequence that the buffer's end has split, and cleans the rest. */
 static void clean(char *text)
 {
     size_t n = strlen(text);
@@ -27,10 +42,7 @@ static void clean(char *text)
         size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
         if (n - (start - 1) < need) text[start - 1] = '\0';
     }
-    for (char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-        if (c < 0x20 || c == 0x7F) *p = ' ';
-    }
+    zis_text_clean(text);
 }
 
 zis_status zis_failv(zis_error *err, zis_status code, const char *fmt, va_list ap)

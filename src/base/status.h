@@ -46,6 +46,10 @@ typedef struct zis_error {
 zis_status zis_fail(zis_error *err, zis_status code, const char *fmt, ...) ZIS_PRINTF(3, 4);
 zis_status zis_failv(zis_error *err, zis_status code, const char *fmt, va_list ap);
 
+/* Blanks, in place, what a terminal would obey: control characters, turns of direction. For text of
+ * a file that a person is going to read. */
+void zis_text_clean(char *text);
+
 /* The usual answer to a failed allocation; `what` names the thing, e.g. "the tokenizer". */
 zis_status zis_fail_nomem(zis_error *err, const char *what);
 

@@ -22,8 +22,7 @@ zis_status zis_folder_open(zis_json_doc **config,
     if (!path) return zis_fail_nomem(err, folder);
     st = zis_os_read_file(&text, &size, path, CONFIG_BYTES, err);
     if (!st) st = zis_json_doc_parse(&doc, path, text, size, err);
-    if (!st && text[strspn(text, " \t\r\n")] != '{')
-        st = zis_fail(err, ZIS_FORMAT, "'%s' holds no JSON object, which a configuration is", path);
+    if (!st) st = zis_json_doc_want_object(doc, err);
     if (!st) st = zis_weights_open(weights, folder, err);
     if (!st) {
         *config = doc;

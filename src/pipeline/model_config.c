@@ -20,6 +20,8 @@ static zis_status read_doc(zis_json_doc **out, const char *folder, const char *n
     zis_status st = ZIS_OK;
     if (zis_os_is_file(path)) st = zis_os_read_file(&text, &n, path, CONFIG_MAX, err);
     if (!st && text) st = zis_json_doc_parse(out, path, text, n, err);
+    if (!st && text) st = zis_json_doc_want_object(*out, err);
+    if (st) zis_json_doc_destroy(out);
     free(text);
     free(path);
     return st;
@@ -71,12 +73,13 @@ static zis_status read_preview(zis_model_set *s, const zis_json_doc *doc, zis_er
     return ZIS_OK;
 }
 
-/* Takes a new string into place. */
+/* Takes a new string into place; it will be printed. */
 static zis_status take(char **to, const char *text, zis_error *err)
 {
     if (!text) return ZIS_OK;
     char *s = zis_mem_strdup(text);
     if (!s) return zis_fail_nomem(err, "model_index.json");
+    zis_text_clean(s);
     free(*to);
     *to = s;
     return ZIS_OK;

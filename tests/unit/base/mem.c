@@ -80,6 +80,13 @@ static void test_error_text(void **state)
     assert_int_equal(zis_fail(&err, ZIS_IO, "a\tb\x1b[31m%s", "c\n"), ZIS_IO);
     assert_int_equal(err.code, ZIS_IO);
     assert_string_equal(err.text, "a b [31mc ");
+    /* a terminal obeys C1 controls, too; turned text reads as another */
+    char turned[] = "a\xC2\x9B"
+                    "2Jb\xE2\x80\xAE"
+                    "c\xE2\x81\xA6"
+                    "d\xC2\xA0\xE2\x82\xAC\x7F";
+    zis_text_clean(turned);
+    assert_string_equal(turned, "a  2Jb   c   d\xC2\xA0\xE2\x82\xAC ");
     assert_int_equal(zis_fail(NULL, ZIS_ARG, "nobody listens"), ZIS_ARG);
     assert_int_equal(zis_fail_nomem(&err, "the picture"), ZIS_NOMEM);
     assert_string_equal(err.text, "out of memory for the picture");
