@@ -288,6 +288,15 @@ void zis_bind_table(
     }
 }
 
+void zis_bind_end(zis_bind *b, const zis_bind_row *row, const char *prefix, int index)
+{
+    char name[256];
+    if (!zis_bind_name(name, sizeof name, row, prefix, index) || !zis_weights_find(b->from, name))
+        return;
+    b->n_wrong++;
+    note_fault(b, row, prefix, index, false, "lies behind the last block of the configuration");
+}
+
 zis_status zis_bind_finish(zis_bind *b, zis_error *err)
 {
     if (b->nomem) return zis_fail_nomem(err, b->what);
@@ -305,13 +314,14 @@ zis_status zis_bind_finish(zis_bind *b, zis_error *err)
         describe_fault(&list, f);
     }
     if (told < n) zis_buf_printf(&list, ", and %zu more of this kind", n - told);
-    zis_status st = list.failed
-                        ? zis_fail_nomem(err, b->what)
-                        : zis_fail(err, ZIS_FORMAT,
-                                   "%s is not %s of this configuration (%zu tensor%s missing, %zu "
-                                   "of another shape or type): %s",
-                                   zis_weights_path(b->from), b->what, b->n_missing,
-                                   b->n_missing == 1 ? "" : "s", b->n_wrong, list.data);
+    zis_status st =
+        list.failed
+            ? zis_fail_nomem(err, b->what)
+            : zis_fail(err, ZIS_FORMAT,
+                       "%s is not %s of this configuration (%zu tensor%s missing, %zu wrong): "
+                       "%s",
+                       zis_weights_path(b->from), b->what, b->n_missing,
+                       b->n_missing == 1 ? "" : "s", b->n_wrong, list.data);
     zis_buf_free(&list);
     return st;
 }

@@ -68,6 +68,9 @@ void zis_bind_deinit(zis_bind *b);
 /* Binds n rows into `object`; prefix and index fill the name templates. Faults are collected. */
 void zis_bind_table(
     zis_bind *b, const zis_bind_row *rows, size_t n, const char *prefix, int index, void *object);
+/* The list of blocks ends before this index: a fault if the file has the row's tensor there, for a
+ * model without its last blocks draws, but no picture. */
+void zis_bind_end(zis_bind *b, const zis_bind_row *row, const char *prefix, int index);
 /* The name of a row's tensor; false when it does not fit. */
 bool zis_bind_name(char *out, size_t room, const zis_bind_row *row, const char *prefix, int index);
 /* The length of a vector of this row's shape; 0 when it has not one dim. */

@@ -85,6 +85,7 @@ zis_status zis_qwen3_create(zis_qwen3 **out,
     zis_bind_table(&m->bind, embed_row, COUNT(embed_row), prefix, 0, m);
     for (int i = 0; i < m->n_layers; i++)
         zis_bind_table(&m->bind, layer_rows, COUNT(layer_rows), prefix, i, &m->layers[i]);
+    zis_bind_end(&m->bind, layer_rows, prefix, (int)config->layers);
     st = zis_bind_finish(&m->bind, err);
     if (st) goto out;
     *out = m;

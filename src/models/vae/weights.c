@@ -107,11 +107,16 @@ static void bind_levels(zis_bind *b, const zis_vae_config *c, const side *s, zis
             snprintf(prefix, sizeof prefix, "%s.%s.%d.resnets.%d.", s->name, s->blocks, i, r);
             bind_resnet(b, prefix, in, out, &half->levels[i].resnets[r]);
         }
+        snprintf(prefix, sizeof prefix, "%s.%s.%d.resnets.%d.", s->name, s->blocks, i,
+                 half->n_resnets);
+        zis_bind_end(b, resnet_rows, prefix, 0);
         if (i + 1 == levels) continue;
         snprintf(prefix, sizeof prefix, "%s.%s.%d.%s.0.", s->name, s->blocks, i, s->changes);
         set(b, 'C', out);
         zis_bind_table(b, resample_rows, COUNT(resample_rows), prefix, 0, &half->levels[i]);
     }
+    snprintf(prefix, sizeof prefix, "%s.%s.%d.resnets.0.", s->name, s->blocks, levels);
+    zis_bind_end(b, resnet_rows, prefix, 0);
 }
 
 static void bind_half(zis_bind *b, const zis_vae_config *c, const side *s, zis_vae_half *half)

@@ -119,6 +119,9 @@ zis_status zis_zimage_create(zis_zimage **out,
     m->context_refiner =
         zis_zimage_bind_blocks(&m->bind, "context_refiner.", config->refiner_layers, false);
     m->layers = zis_zimage_bind_blocks(&m->bind, "layers.", config->layers, true);
+    zis_bind_end(&m->bind, block_rows, "noise_refiner.", (int)config->refiner_layers);
+    zis_bind_end(&m->bind, block_rows, "context_refiner.", (int)config->refiner_layers);
+    zis_bind_end(&m->bind, block_rows, "layers.", (int)config->layers);
     zis_status st = zis_bind_finish(&m->bind, err);
     if (!st) {
         *out = m;

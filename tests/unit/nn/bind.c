@@ -87,7 +87,7 @@ static void test_lists_all_faults_at_once(void **state)
     static const char *const said[] = {
         "test.safetensors",
         "a test model",
-        "1 tensor missing, 2 of another shape or type",
+        "1 tensor missing, 2 wrong",
         "net.blocks.7.matrix is BF16 [6, 4] and not F32, BF16 or F16 [6, 5]",
         "net.blocks.7.kernel is F8_E4M3",
         "): missing: net.blocks.7.vector; wrong: net.blocks.7.matrix is",
@@ -114,6 +114,24 @@ static void test_many_faults_are_told_together(void **state)
     assert_non_null(strstr(err.text, "): missing: net.blocks.{8-39,41-99}.matrix, "
                                      "net.blocks.{8-39,41-99}.kernel, "
                                      "net.blocks.{8-39,41-99}.vector"));
+    zis_bind_deinit(&b);
+    zis_weights_close(&w);
+}
+
+static void test_blocks_behind_the_last_are_a_fault(void **state)
+{
+    (void)state;
+    zis_weights *w = make(specs, N_SPECS);
+    zis_bind b;
+    zis_error err = {0};
+    start(&b, w);
+    zis_bind_end(&b, rows, "net.", 8);
+    zis_bind_end(&b, rows, "other.", 7);
+    assert_int_equal(zis_bind_finish(&b, &err), ZIS_OK);
+    zis_bind_end(&b, rows, "net.", 7);
+    assert_int_equal(zis_bind_finish(&b, &err), ZIS_FORMAT);
+    assert_non_null(
+        strstr(err.text, "net.blocks.7.matrix lies behind the last block of the configuration"));
     zis_bind_deinit(&b);
     zis_weights_close(&w);
 }
@@ -148,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_binds_views_and_widened_vectors),
         cmocka_unit_test(test_lists_all_faults_at_once),
         cmocka_unit_test(test_many_faults_are_told_together),
+        cmocka_unit_test(test_blocks_behind_the_last_are_a_fault),
         cmocka_unit_test(test_bad_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
