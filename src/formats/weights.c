@@ -192,8 +192,13 @@ static zis_status open_folder(zis_weights *w, const char *folder, zis_error *err
     if (st) return st;
     pick_file(names, n, &pick, &several);
     if (!pick && several.len) {
-        st = zis_fail(err, ZIS_ARG, "'%s' holds several weight files, name one of them: %s", folder,
-                      several.data);
+        st = strstr(several.data, "-of-")
+                 ? zis_fail(err, ZIS_FORMAT,
+                            "'%s' holds parts of a checkpoint without their index (a file "
+                            "*.safetensors.index.json, which comes with them): %s",
+                            folder, several.data)
+                 : zis_fail(err, ZIS_ARG, "'%s' holds several weight files, name one of them: %s",
+                            folder, several.data);
         goto out;
     }
     if (!pick) {

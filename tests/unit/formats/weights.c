@@ -159,6 +159,11 @@ static void test_folder(void **state)
     put_tensors("two.safetensors", "a", 2);
     refused(folder, ZIS_ARG,
             "'DIR' holds several weight files, name one of them: one.safetensors, two.safetensors");
+    put_tensors("m-00002-of-00002.safetensors", "a", 2);
+    refused(folder, ZIS_FORMAT,
+            "'DIR' holds parts of a checkpoint without their index (a file "
+            "*.safetensors.index.json, which comes with them): m-00002-of-00002.safetensors, "
+            "one.safetensors, two.safetensors");
     put_tensors("model.safetensors", "a", 3);
     w = open_path(folder);
     check_tensor(w, "a", 3, "/model.safetensors");
