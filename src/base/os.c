@@ -2,10 +2,12 @@
 #include "base/os.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -373,6 +375,15 @@ static zis_status write_all(int fd, const char *path, const void *data, size_t n
     return ZIS_OK;
 }
 
+char *zis_os_temporary(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const int ending = sizeof ".00000000.tmp" - 1;
+    return zis_mem_printf("%.*s%.*s.%08x.tmp", (int)(name - path), path,
+                          zis_utf8_cut(name, strlen(name), NAME_MAX - ending), name,
+                          (unsigned)zis_os_random());
+}
+
 zis_status zis_os_write_file(const char *path, const void *data, size_t n, zis_error *err)
 {
     struct stat sb;
@@ -391,7 +402,7 @@ zis_status zis_os_write_file(const char *path, const void *data, size_t n, zis_e
         return st;
     }
     char *real = exists ? realpath(path, NULL) : zis_mem_strdup(path); /* keeps a link a link */
-    char *tmp = real ? zis_mem_printf("%s.%08x.tmp", real, (unsigned)zis_os_random()) : NULL;
+    char *tmp = real ? zis_os_temporary(real) : NULL;
     if (!tmp) {
         free(real);
         return zis_fail_nomem(err, path);

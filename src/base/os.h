@@ -81,6 +81,10 @@ void zis_os_list_free(char **names, size_t n);
  * already is left as it is. */
 ZIS_MUST_USE zis_status zis_os_make_dirs(const char *path, zis_error *err);
 
+/* New string: a name beside `path` for what will take its place, or NULL (no memory). Of a name as
+ * long as names may be the end makes room. */
+char *zis_os_temporary(const char *path);
+
 /* Writes a file so that a reader sees the old one or the whole new one: to a temporary name in the
  * same folder, flushed, then renamed. Nothing is left behind on failure. Devices and pipes that
  * exist under this name (/dev/null, /dev/stdout) are written to directly. */

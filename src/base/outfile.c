@@ -46,7 +46,7 @@ static zis_status open_files(zis_outfile *f, zis_error *err)
         return f->fd < 0 ? broken(f, err) : ZIS_OK;
     }
     f->real = exists ? realpath(f->path, NULL) : zis_mem_strdup(f->path);
-    char *tmp = f->real ? zis_mem_printf("%s.%08x.tmp", f->real, (unsigned)zis_os_random()) : NULL;
+    char *tmp = f->real ? zis_os_temporary(f->real) : NULL;
     if (!tmp) return zis_fail_nomem(err, f->path);
     mode_t mode = exists ? sb.st_mode & 0777 : 0666;
     f->fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);

@@ -40,6 +40,22 @@ static size_t files_in_folder(void)
     return n;
 }
 
+/* As long as a name may be: the temporary one beside it is no longer. */
+static void test_longest_name(void **state)
+{
+    (void)state;
+    char name[256];
+    zis_error err = {0};
+    for (int k = 0; k < 254; k += 2) memcpy(name + k, "\xC3\xA4", 2);
+    name[254] = 'x', name[255] = '\0';
+    char *path = zis_os_join(folder, name);
+    assert_non_null(path);
+    assert_int_equal(zis_os_write_file(path, "abc", 3, &err), ZIS_OK);
+    assert_int_equal(files_in_folder(), 1);
+    assert_int_equal(unlink(path), 0);
+    free(path);
+}
+
 static void test_pieces(void **state)
 {
     (void)state;
@@ -189,9 +205,10 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pieces), cmocka_unit_test(test_given_up),
-        cmocka_unit_test(test_link),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_full),   cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_longest_name),  cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_given_up),      cmocka_unit_test(test_link),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_full),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }
