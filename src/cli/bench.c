@@ -448,7 +448,8 @@ static zis_status run_kernels(bench *b, zis_buf *out, zis_error *err)
         put_machine(out, b);
         zis_buf_puts(out, ", \"kernels\": [\n");
     }
-    zis_status st = zis_bench_kernels(&b->run, b->filter, on_kernel, &l, err);
+    zis_status st = zis_bench_kernels(&b->run, (zis_bench_peaks){b->peak_f32, b->peak_bf16},
+                                      b->filter, on_kernel, &l, err);
     if (l.json) zis_buf_puts(out, "\n]}\n");
     return st;
 }

@@ -17,7 +17,7 @@ typedef struct bench {
     const char *filter;
     zis_bench_report *report;
     void *arg;
-    double peak_f32, peak_bf16;
+    zis_bench_peaks peaks;
     zis_openblas *blas;
     /* memory of the case at hand */
     void *blocks[16];
@@ -108,7 +108,7 @@ static void finish(bench *b, zis_bench_row row, double seconds)
 {
     if (!b->status) {
         bool bf16 = !strcmp(row.math, "bf16");
-        double peak = bf16 && b->peak_bf16 > 0 ? b->peak_bf16 : b->peak_f32;
+        double peak = bf16 && b->peaks.bf16 > 0 ? b->peaks.bf16 : b->peaks.f32;
         row.seconds = seconds;
         row.gflops = row.gflop / seconds;
         row.gbytes = row.gbyte / seconds;
@@ -251,13 +251,16 @@ double zis_bench_peak(zis_run *run, zis_dtype math, double seconds)
     return run->backend->peak ? run->backend->peak(run, math, seconds) : 0;
 }
 
-zis_status zis_bench_kernels(
-    zis_run *run, const char *filter, zis_bench_report *report, void *arg, zis_error *err)
+zis_status zis_bench_kernels(zis_run *run,
+                             zis_bench_peaks peaks,
+                             const char *filter,
+                             zis_bench_report *report,
+                             void *arg,
+                             zis_error *err)
 {
-    bench b = {.run = run, .filter = filter, .report = report, .arg = arg, .err = err};
+    bench b = {
+        .run = run, .peaks = peaks, .filter = filter, .report = report, .arg = arg, .err = err};
     b.blas = zis_openblas_open(zis_pool_threads(run->pool));
-    b.peak_f32 = zis_bench_peak(run, ZIS_DTYPE_F32, 0.3);
-    b.peak_bf16 = zis_bench_peak(run, ZIS_DTYPE_BF16, 0.3);
     /* the transformer at 256x256 and 512x512, 32 tokens of text; its context refiner */
     linear(&b, "qkv 256x256", 288, 3840, 3840, 3, ZIS_EPILOGUE_NONE);
     linear(&b, "out 256x256", 288, 3840, 3840, 1, ZIS_EPILOGUE_NONE);

@@ -27,9 +27,18 @@ typedef void zis_bench_report(void *arg, const zis_bench_row *row);
  * device does not multiply it natively. Takes about `seconds`. */
 double zis_bench_peak(zis_run *run, zis_dtype math, double seconds);
 
+/* What shares are of, as zis_bench_peak gave it. */
+typedef struct zis_bench_peaks {
+    double f32, bf16;
+} zis_bench_peaks;
+
 /* All kernels in the run's math (and float32 for what ignores it). `filter` is a part of a kernel's
  * or shape's name, or NULL. The run must not be in use. */
-ZIS_MUST_USE zis_status zis_bench_kernels(
-    zis_run *run, const char *filter, zis_bench_report *report, void *arg, zis_error *err);
+ZIS_MUST_USE zis_status zis_bench_kernels(zis_run *run,
+                                          zis_bench_peaks peaks,
+                                          const char *filter,
+                                          zis_bench_report *report,
+                                          void *arg,
+                                          zis_error *err);
 
 #endif
