@@ -257,6 +257,18 @@ static zis_status read_recipe(generate *g, const zis_args *a, zis_error *err)
     return st;
 }
 
+/* The prompt comes as a word of its own, by --prompt, or from a file: one of them. */
+static zis_status check_prompts(const generate *g, const zis_args *a, zis_error *err)
+{
+    const zis_setting *said = NULL;
+    for (size_t i = 0; i < a->n_settings; i++)
+        if (a->settings[i].field == zis_request_field("prompt")) said = &a->settings[i];
+    if ((a->n_rest > 0) + (g->prompt_file != NULL) + (said != NULL) < 2) return ZIS_OK;
+    return zis_fail(err, ZIS_ARG, "the prompt is given twice: %s and %s; leave one out",
+                    a->n_rest ? "as a word of its own" : "by --prompt-file",
+                    said ? said->said : "by --prompt-file");
+}
+
 /* The recipe first, so that what stands on the command line changes it. */
 static zis_status take_settings(generate *g, const zis_args *a, zis_error *err)
 {
@@ -265,6 +277,7 @@ static zis_status take_settings(generate *g, const zis_args *a, zis_error *err)
     bool own_loras = false;
     for (size_t i = 0; i < a->n_settings && !st; i++)
         if (a->settings[i].option) st = take_option(g, &a->settings[i], err);
+    if (!st) st = check_prompts(g, a, err);
     if (!st && g->from_image) st = read_recipe(g, a, err);
     if (!st && g->prompt_file) st = read_prompt_file(g, err);
     for (size_t i = 0; i < a->n_settings && !st; i++) {

@@ -192,6 +192,23 @@ static zis_status write_index(const char *out, const char *name, const char *bes
     return st;
 }
 
+/* What a model that failed leaves: its small files. Folders go only when they are empty. */
+static void remove_small(const char *out, bool tokenizer)
+{
+    static const char *const names[] = {"tokenizer/tokenizer.json",
+                                        "tokenizer/tokenizer_config.json",
+                                        "scheduler/scheduler_config.json"};
+    for (size_t i = tokenizer ? 0 : 2; i < sizeof names / sizeof *names; i++) {
+        char *path = zis_os_join(out, names[i]);
+        if (!path) continue;
+        (void)remove(path);
+        *strrchr(path, '/') = '\0';
+        rmdir(path);
+        free(path);
+    }
+    rmdir(out);
+}
+
 /* A diffusers folder; model_index.json comes last, when all is there. */
 static zis_status write_model(synth *s,
                               const char *name,
@@ -212,7 +229,7 @@ static zis_status write_model(synth *s,
         free(folder);
     }
     if (!st) st = write_index(out, name, beside, err);
-    if (st) rmdir(out);
+    if (st) remove_small(out, !beside);
     return st;
 }
 

@@ -34,7 +34,7 @@ zis_status zis_run_init(zis_run *run, const zis_run_options *o, zis_error *err)
     if (!backend) {
         char names[120];
         list_backends(names, sizeof names);
-        return zis_fail(err, ZIS_NOT_FOUND, "no device is named '%s'; there is %s", device, names);
+        return zis_fail(err, ZIS_ARG, "no device is named '%s'; there is %s", device, names);
     }
     if (o->math != ZIS_DTYPE_F32 && o->math != ZIS_DTYPE_BF16 && o->math != ZIS_DTYPE_COUNT)
         return zis_fail(err, ZIS_ARG, "the type of matrix products may be f32 or bf16, not %s",

@@ -32,9 +32,11 @@ bad 2 "does not know 'dpm'; it may be: euler" "${g[@]}" --sampler dpm
 bad 2 "it may be: torch, torch-bf16, torch-bf16-old" "${g[@]}" --rng cuda
 bad 2 "it may be: auto, f32, bf16" "${g[@]}" --dtype q4
 bad 2 "--threads must be" "${g[@]}" --threads 0
-bad 1 "no device is named 'tpu'" "${g[@]}" --device tpu -o x.png
+bad 2 "no device is named 'tpu'" "${g[@]}" --device tpu -o x.png
 bad 2 "" "${g[@]}" -o x.gif
 has err "png"
+bad 2 "the prompt is given twice: as a word of its own and by --prompt-file" "${g[@]}" --prompt-file huge.txt -o x.png
+bad 2 "the prompt is given twice: as a word of its own and --prompt" "${g[@]}" --prompt y -o x.png
 bad 2 "takes one picture" "${g[@]}" -o - -b 2
 bad 2 "more than one %d" "${g[@]}" -o %d-%d.png
 bad 2 "choose one" "${g[@]}" -o - --json
@@ -63,5 +65,8 @@ bad 2 "does not know 'everything'" "$zis" synth everything out
 bad 2 "missing" "$zis" synth vae
 bad 2 "--dtype does not know" "$zis" selftest --dtype q4
 bad 1 "" "$zis" selftest missing
+echo broken >broken.safetensors
+bad 1 "1 of [0-9]* comparisons failed" "$zis" selftest --dtype f32 broken.safetensors "$src/tests/golden/data/randn.safetensors"
+has out "^[1-9][0-9]* passed, 1 failed, 0 skipped"
 bad 2 "there is no command" "$zis" help paint
 finish

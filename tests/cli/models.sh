@@ -23,6 +23,26 @@ bad 1 "lacks its text encoder (text_encoder/config.json); .zis fetch turbo. gets
 ok "flags" run e.png -m alone/mine --text-encoder "$nano/turbo/text_encoder" \
     --vae "$nano/turbo/vae" --tokenizer "$nano/turbo/tokenizer" --steps 1 --cfg 1
 cmp -s d.png e.png || fail "parts by flags gave another picture"
+
+# Small files of another kind of JSON, and a configuration that leaves blocks of its file out.
+mkdir -p odd/scheduler odd/transformer
+ln -s "$nano/turbo/"{text_encoder,vae,tokenizer} odd/
+ln -s "$nano/turbo/transformer/"*.safetensors odd/transformer/
+cp "$nano/turbo/transformer/config.json" odd/transformer/
+for text in '[]' 5 null '"x"'; do
+    echo "$text" >odd/model_index.json
+    bad 1 "'odd/model_index.json' holds no JSON object" run e.png -m odd
+done
+echo '[]' >odd/scheduler/scheduler_config.json
+printf '{"_zis": {"name": "\\u001b[31mred\\u009b2J"}}' >odd/model_index.json
+bad 1 "scheduler_config.json' holds no JSON object" run e.png -m odd
+rm odd/scheduler/scheduler_config.json
+ok "a name in colours" run e.png -m odd --steps 1 -v
+grep -q $'\x1b\|\xc2\x9b' err && fail "a model's name reaches the terminal as it is"
+has err "red"
+sed 's/"n_layers": [0-9]*/"n_layers": 1/' "$nano/turbo/transformer/config.json" >odd/transformer/config.json
+bad 1 "layers.1.[a-z_.0-9A-Z]* lies behind the last block of the configuration" run e.png -m odd
+
 bad 1 "--vae: 'nowhere' is no folder" run e.png -m alone/mine \
     --text-encoder "$nano/turbo/text_encoder" --vae nowhere
 bad 1 "there is no model 'nonsense'" run e.png -m nonsense
