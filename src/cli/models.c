@@ -182,27 +182,6 @@ static bool is_preset(const char *id)
     return false;
 }
 
-/* Whether a cached repository is a pipeline of this family. */
-static bool is_family(const char *repo)
-{
-    char *snapshot = NULL, *path = NULL, *text = NULL;
-    zis_json_doc *doc = NULL;
-    size_t n = 0;
-    bool yes = false;
-    if (zis_hubcache_snapshot(&snapshot, repo, NULL) == ZIS_OK)
-        path = zis_os_join(snapshot, "model_index.json");
-    if (path && zis_os_read_file(&text, &n, path, 64u << 10, NULL) == ZIS_OK &&
-        zis_json_doc_parse(&doc, path, text, n, NULL) == ZIS_OK) {
-        const char *class_name = zis_json_doc_string(doc, "_class_name");
-        yes = class_name && strncmp(class_name, "ZImage", 6) == 0;
-    }
-    zis_json_doc_destroy(&doc);
-    free(text);
-    free(path);
-    free(snapshot);
-    return yes;
-}
-
 /* Other repositories of the cache: of this family, or begun by somebody. */
 static void put_cached(zis_buf *out, const char *root, bool json, int *n)
 {
@@ -215,7 +194,7 @@ static void put_cached(zis_buf *out, const char *root, bool json, int *n)
         char *repo = id ? zis_os_join(root, names[i]) : NULL;
         bool known = !repo || is_preset(id) || !zis_hubcache_is_id(id);
         if (!known && zis_hub_entry_unfinished(root, id, &begun)) out->failed = true;
-        if (!known && (is_family(repo) || begun.files))
+        if (!known && (zis_model_is_family(repo) || begun.files))
             put_line(out, &(model_line){.name = id, .hub_id = id, .what = "in the cache"}, root,
                      json, n);
         free(repo);

@@ -42,6 +42,9 @@ typedef struct zis_model_set {
     float preview_bias[3];
 } zis_model_set;
 
+/* Whether a repository of the Hugging Face cache is a pipeline of this family. */
+bool zis_model_is_family(const char *repo);
+
 /* What to look for. NULL parts are looked for by rule. */
 typedef struct zis_model_query {
     const char *model;                /* preset, Hub id, folder, file */

@@ -1,6 +1,7 @@
 /* What the small JSON files of a model folder say: its name and its defaults. */
 #include "base/mem.h"
 #include "base/os.h"
+#include "pipeline/hubcache.h"
 #include "pipeline/model_impl.h"
 
 #include <stdio.h>
@@ -35,6 +36,19 @@ bool zis_model_config_peek(
     if (!st && doc) st = zis_json_doc_int(doc, key, 1, hi, out, NULL);
     zis_json_doc_destroy(&doc);
     return st != ZIS_NOMEM;
+}
+
+bool zis_model_is_family(const char *repo)
+{
+    zis_json_doc *doc = NULL;
+    char *snapshot = NULL;
+    zis_status st = zis_hubcache_snapshot(&snapshot, repo, NULL);
+    if (!st) st = read_doc(&doc, snapshot, "model_index.json", NULL);
+    const char *name = !st && doc ? zis_json_doc_string(doc, "_class_name") : NULL;
+    bool yes = name && strncmp(name, "ZImage", 6) == 0;
+    zis_json_doc_destroy(&doc);
+    free(snapshot);
+    return yes;
 }
 
 static const char *last_name(const char *path)

@@ -7,6 +7,7 @@
 #include "pipeline/control_find.h"
 #include "pipeline/hubcache.h"
 #include "pipeline/loras.h"
+#include "pipeline/model.h"
 #include "pipeline/preprocess.h"
 #include "pipeline/recognise.h"
 #include "pipeline/upscaler_find.h"
@@ -140,27 +141,6 @@ static zis_status add_model(zis_catalog *c,
     return add(c, &e, err);
 }
 
-/* Whether a cached repository is a pipeline of this family. */
-static bool is_family(const char *repo)
-{
-    char *snapshot = NULL, *path = NULL, *text = NULL;
-    zis_json_doc *doc = NULL;
-    size_t n = 0;
-    bool yes = false;
-    if (zis_hubcache_snapshot(&snapshot, repo, NULL) == ZIS_OK)
-        path = zis_os_join(snapshot, "model_index.json");
-    if (path && zis_os_read_file(&text, &n, path, 64u << 10, NULL) == ZIS_OK &&
-        zis_json_doc_parse(&doc, path, text, n, NULL) == ZIS_OK) {
-        const char *class_name = zis_json_doc_string(doc, "_class_name");
-        yes = class_name && strncmp(class_name, "ZImage", 6) == 0;
-    }
-    zis_json_doc_destroy(&doc);
-    free(text);
-    free(path);
-    free(snapshot);
-    return yes;
-}
-
 static bool is_preset(const char *id)
 {
     for (size_t i = 0; zis_model_preset_at(i); i++) {
@@ -183,7 +163,7 @@ static zis_status add_cached(zis_catalog *c, bool with_size, zis_error *err)
     for (size_t i = 0; i < n && !st; i++) {
         char *id = zis_hubcache_id_of(names[i]);
         char *repo = id ? zis_os_join(root, names[i]) : NULL;
-        if (repo && !is_preset(id) && is_family(repo))
+        if (repo && !is_preset(id) && zis_model_is_family(repo))
             st = add_model(c, id, id, id, "in the Hugging Face cache", 0, with_size, err);
         free(repo);
         free(id);

@@ -219,7 +219,7 @@ static void bad_device(void **state)
     seen s = {0};
     const zis_engine_options o = {.device = "tpu", .threads = 1};
     assert_int_equal(zis_engine_create(&e, &o, &err), ZIS_OK);
-    assert_int_equal(run(e, TURBO, 1, 1, &s, &r, &err), ZIS_NOT_FOUND);
+    assert_int_equal(run(e, TURBO, 1, 1, &s, &r, &err), ZIS_ARG);
     assert_non_null(strstr(err.text, "tpu"));
     zis_engine_destroy(&e);
 }
