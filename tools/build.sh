@@ -111,7 +111,8 @@ cmake_build() { # BUILD TARGETS CMAKE-OPTION...
     mv "$build/.stamp.new" "$build/.stamp"
 }
 
-# Runs the tests of a build and sets passed, failed, skipped. Output of failing tests is shown.
+# Runs the tests of a build and sets passed, failed, skipped. Output of failing tests is shown. Twice
+# as many as there are cores at a time, since most count for two (CMakeLists.txt, PROCESSORS).
 run_ctest() { # BUILD CTEST-OPTION...
     results=$1/results.xml
     build=$1
@@ -119,7 +120,7 @@ run_ctest() { # BUILD CTEST-OPTION...
     passed=0 failed=0 skipped=0
     rm -f "$results"
     status=0
-    ctest --test-dir "$build" -j "$(nproc)" --output-on-failure --no-tests=error \
+    ctest --test-dir "$build" -j "$((2 * $(nproc)))" --output-on-failure --no-tests=error \
         --output-junit "$results" "$@" || status=$?
     if [ -f "$results" ]; then
         # skipped is what a test says of itself; one that could not be started has failed

@@ -49,7 +49,7 @@ heals "resets" $((big + slack)) "data big 3 reset 5000000" "data small 2 reset 1
     "api revision 1 reset 0" "api tree 2 cut 0"
 heals "reset before the first byte" $big "data big 2 reset 0" "data small 1 cut 0"
 heals "truncations" $((big + slack)) "data big 4 cut 3000000" "data small 1 cut 1"
-heals "silence" $((big + slack)) "data big 1 stall 1000"
+heals "silence" $((big + slack)) "data big 1 stall 100"
 pick s
 heals "slow bytes" $big "data small 1 slow 400000"
 fails "never a byte" "[Ff]ailure when receiving\|[Rr]eset\|no bytes" "data big 0 reset 0"

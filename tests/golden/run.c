@@ -3,8 +3,8 @@
  *     golden_run [--device NAME] [--dtype f32|bf16|auto] [--isa NAME|each] [--threads N|each]
  *                [--large] [--strict] [-v] [PATH...]
  *
- * --isa each runs them under every instruction set of this machine, each with another number of
- * threads; with --threads each, each of them with 1, 2 and 3 threads.
+ * --isa each runs them under every instruction set of this machine, with N threads, or each with
+ * another number of them; with --threads each, each of them with 1, 2 and 3 threads.
  * One line each; ends with 1 when one failed, or, with --strict, was skipped for another reason
  * than its size. */
 #include "base/os.h"
@@ -52,15 +52,17 @@ static void run(const zis_golden_options *like, int threads, char *const *paths,
     zis_pool_destroy(&o.pool);
 }
 
-/* Every instruction set of the machine, with 1, 2 and 3 threads, or with one of these each. */
-static void run_each(zis_golden_options *o, bool all_threads, char *const *paths, int n, sums *s)
+/* Every instruction set of the machine, with so many threads, or (0) with 1, 2 and 3 in turn, or
+ * with all of these. */
+static void run_each(
+    zis_golden_options *o, int only, bool all_threads, char *const *paths, int n, sums *s)
 {
     const zis_micro *list[8];
     int count = zis_micro_list(list);
     for (int i = 0; i < count; i++) {
         o->isa = list[i]->isa;
-        for (int threads = 1; threads <= 3; threads++) {
-            if (!all_threads && threads != i % 3 + 1) continue;
+        for (int threads = 1; threads <= (only > 3 ? only : 3); threads++) {
+            if (!all_threads && threads != (only ? only : i % 3 + 1)) continue;
             printf("# %s, %d threads\n", o->isa, threads);
             run(o, threads, paths, n, s);
         }
@@ -71,7 +73,7 @@ int main(int argc, char **argv)
 {
     static char none[] = "", data[] = ZIS_SOURCE_DIR "/tests/golden/data";
     zis_golden_options o = {.device = "cpu", .math = ZIS_DTYPE_F32};
-    char *paths[64];
+    char *here[] = {data}, **paths = argv; /* those named, moved to the front */
     int n_paths = 0, threads = 0;
     bool strict = false, each_isa = false, each_threads = false;
     sums s = {0};
@@ -100,13 +102,16 @@ int main(int argc, char **argv)
                      : strcmp(value, "auto") == 0 ? ZIS_DTYPE_COUNT
                                                   : ZIS_DTYPE_F32;
             i++;
-        } else if (n_paths < 64) {
+        } else {
             paths[n_paths++] = a;
         }
     }
-    if (n_paths == 0) paths[n_paths++] = data;
+    if (n_paths == 0) {
+        paths = here;
+        n_paths = 1;
+    }
     if (each_isa)
-        run_each(&o, each_threads, paths, n_paths, &s);
+        run_each(&o, threads, each_threads, paths, n_paths, &s);
     else
         run(&o, threads, paths, n_paths, &s);
     printf("%d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped);
