@@ -19,6 +19,8 @@
 #define POKE_SECONDS 0.05
 #define LOCK_SECONDS 0.5
 #define TELL_SECONDS 0.2
+/* Between two looks at the cancel flag. */
+#define POLL_SECONDS 0.1
 /* Longer waits are for a person to decide. */
 #define WAIT_MAX 900.0
 /* Left free on the disk. */
@@ -496,6 +498,19 @@ static void poke(fetch *f)
     zis_hub_verify_poke(f->verify);
 }
 
+/* Milliseconds until something is due that no socket tells: a retry, a lock, the next look. */
+static int patience(const fetch *f)
+{
+    double now = zis_os_now(), left = POLL_SECONDS;
+    for (size_t i = 0; i < f->n; i++) {
+        const job *j = &f->jobs[i];
+        if (j->state == JOB_DONE || j->transfers > 0) continue;
+        double due = j->ready_at > f->quiet_until ? j->ready_at : f->quiet_until;
+        if (due > now && due - now < left) left = due - now;
+    }
+    return (int)(left * 1000) + 1;
+}
+
 static zis_status step(fetch *f, bool *all_done, zis_error *err)
 {
     bool started = true;
@@ -516,7 +531,7 @@ static zis_status step(fetch *f, bool *all_done, zis_error *err)
     }
     if (st) return st;
     tell_progress(f, *all_done);
-    if (!*all_done) f->http->lib.multi_poll(f->http->multi, NULL, 0, 100, NULL);
+    if (!*all_done) f->http->lib.multi_poll(f->http->multi, NULL, 0, patience(f), NULL);
     return ZIS_OK;
 }
 
