@@ -2,7 +2,7 @@
 # sanitize.sh address|thread [PATTERN] - the tests under a sanitizer; ends with the closing line.
 #
 # address: everything under ASan + UBSan with leak detection. thread: what threads share (the
-# pool, jobs, the engine, the server) under TSan. Optimised a little and with assertions, to be quick enough.
+# pool, jobs, the engine, the server, downloads) under TSan. Optimised a little and with assertions, to be quick enough.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd -P) || exit 1
 . "$root/tools/build.sh"
@@ -15,11 +15,11 @@ allocator_may_return_null=1"
     export UBSAN_OPTIONS=print_stacktrace=1
     ;;
 thread)
-    kind=thread build=$root/build-tsan targets="test_base_thread zis http_client"
-    pattern=${2:-"^(base/thread|studio/|http/)"}
-    for file in "$root"/tests/unit/studio/*.c; do
-        name=${file##*/}
-        targets="$targets test_studio_${name%.c}"
+    kind=thread build=$root/build-tsan targets="test_base_thread zis http_client test_hub"
+    pattern=${2:-"^(base/thread|studio/|http/|pipeline/hub|cli/fetch)"}
+    for file in "$root"/tests/unit/studio/*.c "$root"/tests/unit/pipeline/hub*.c; do
+        name=${file##*/} floor=${file%/*}
+        targets="$targets test_${floor##*/}_${name%.c}"
     done
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
     ;;
