@@ -102,6 +102,18 @@ bad 2 "nobody can be asked here: give --yes" "$zis" models rm depth </dev/null
 bad 2 "ships with zis and stays" "$zis" models rm nano -y
 bad 2 "is no action" "$zis" models delete depth
 
+# Names as odd as they may be, a file without a byte, two of the same bytes.
+mkdir -p "$srv/Org/odd/a b"
+odd=("a b/50%20c+ü#?&.safetensors" "$(printf 'x%.0s' $(seq 250)).json" empty.json twin.safetensors)
+head -c 5000 /dev/urandom >"$srv/Org/odd/${odd[0]}"
+echo '{"long": 1}' >"$srv/Org/odd/${odd[1]}"
+: >"$srv/Org/odd/empty.json"
+cp "$srv/Org/odd/${odd[0]}" "$srv/Org/odd/twin.safetensors"
+faults
+ok "odd names" fetch Org/odd
+same_tree models--Org--odd Org/odd "${odd[@]}"
+[ "$(sent /data/)" = 5000 ] || fail "the same bytes were fetched twice"
+
 # A new commit: what did not change is linked, not downloaded; the old snapshot stays.
 echo new >"$srv/lllyasviel/Annotators/other.pth"
 faults

@@ -266,7 +266,7 @@ static bool send_all(int fd, const char *data, size_t n)
 
 static void reply(request *r, int status, const char *headers, const char *body)
 {
-    char head[4096];
+    char head[8192];
     size_t n = strlen(body);
     int k = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n%s\r\n", status, n,
                      headers);
@@ -515,16 +515,26 @@ static void api(request *r, const char *id, const char *what)
     free(files);
 }
 
+/* A path as a part of an address. */
+static void escape(char *to, const char *s)
+{
+    for (; *s; s++)
+        to += sprintf(to, strchr("%\"#?&+ <>\\^`{|}", *s) || *s < 0 ? "%%%02X" : "%c",
+                      (unsigned char)*s);
+    *to = 0;
+}
+
 static void resolve(request *r, const char *id, const char *rest, bool data)
 {
     int n;
-    char commit[41], full[4096], more[2048];
+    char commit[41], full[4096], more[5000], escaped[3100];
     const char *path = data ? rest : strchr(rest, '/') ? strchr(rest, '/') + 1 : "";
     file *files = list(id, &n, commit);
     const file *f = NULL;
     for (int i = 0; i < n; i++)
         if (strcmp(files[i].path, path) == 0) f = &files[i];
     snprintf(full, sizeof full, "%s/%s/%s", root, id, path);
+    escape(escaped, f ? path : "");
     const char *linked = is_fault(r, "linked") ? r->fault.arg : f && f->lfs ? f->sha256 : "";
     if (!f) {
         reply(r, 404, "X-Error-Code: EntryNotFound\r\n", "");
@@ -539,10 +549,10 @@ static void resolve(request *r, const char *id, const char *rest, bool data)
                      commit, linked, f->size);
         if (r->proxied)
             snprintf(more + k, sizeof more - (size_t)k,
-                     "Location: http://cdn.invalid/data/%s/%s?sig=1\r\n", id, path);
+                     "Location: http://cdn.invalid/data/%s/%s?sig=1\r\n", id, escaped);
         else
             snprintf(more + k, sizeof more - (size_t)k,
-                     "Location: http://127.0.0.1:%d/data/%s/%s?sig=1\r\n", ports[1], id, path);
+                     "Location: http://127.0.0.1:%d/data/%s/%s?sig=1\r\n", ports[1], id, escaped);
         reply(r, 302, more, "Found. Redirecting");
     } else {
         snprintf(more, sizeof more, "X-Repo-Commit: %s\r\n", commit);
