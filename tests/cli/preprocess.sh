@@ -23,7 +23,7 @@ bad 2 "choose one" "${p[@]}" canny -i "$photo" -o - --json
 bad 2 "it may be: auto, f32, bf16" "${p[@]}" canny -i "$photo" -o x.png --dtype f64
 bad 2 "png" "${p[@]}" canny -i "$photo" -o x.gif
 bad 1 "cannot open 'gone.png'" "${p[@]}" canny -i gone.png -o x.png
-bad 1 "no device is named 'tpu'" "${p[@]}" canny -i "$photo" -o x.png --device tpu
+bad 2 "no device is named 'tpu'" "${p[@]}" canny -i "$photo" -o x.png --device tpu
 
 # Weights that are not there: which, where, how to get them.
 bad 1 "the preprocessor 'depth' needs dpt_hybrid-midas-501f0c75.pt of lllyasviel/Annotators" \
