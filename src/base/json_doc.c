@@ -18,6 +18,7 @@ typedef struct entry {
     size_t at;
     size_t path_len;
     size_t text_len; /* of a string or number */
+    bool gone;       /* belonged to a value whose key came again */
     char bytes[];    /* path, NUL, text, NUL */
 } entry;
 
@@ -44,6 +45,16 @@ static const char *text_of(const entry *e)
 
 #define SHOWN_PATH(e) zis_utf8_cut((e)->bytes, (e)->path_len, 80), (e)->bytes
 
+/* A key came again: what was below its first value is no longer said. */
+static void forget_below(zis_json_doc *doc, const char *path, size_t len)
+{
+    for (size_t i = 0; i < doc->count; i++) {
+        entry *e = doc->entries[i];
+        if (e->path_len > len && e->bytes[len] == '.' && memcmp(e->bytes, path, len) == 0)
+            e->gone = true;
+    }
+}
+
 static zis_status add(zis_json_doc *doc,
                       const zis_json *j,
                       const zis_buf *path,
@@ -68,16 +79,18 @@ static zis_status add(zis_json_doc *doc,
     e->bytes[len] = '\0';
     if (text_len) memcpy(e->bytes + len + 1, t->text, text_len);
     e->bytes[len + 1 + text_len] = '\0';
-    zis_status st = zis_strmap_put(&doc->map, e->bytes, len, doc->count, NULL);
-    if (st) {
-        if (st == ZIS_NOMEM)
-            zis_fail_nomem(err, doc->what);
-        else
-            st = zis_json_fail(j, t, err, "'%.*s' is there twice", SHOWN_PATH(e));
+    size_t old;
+    zis_status st = zis_strmap_put(&doc->map, e->bytes, len, doc->count, &old);
+    if (st == ZIS_NOMEM) {
         free(e);
-        return st;
+        return zis_fail_nomem(err, doc->what);
     }
     doc->entries[doc->count++] = e;
+    if (st) { /* the last one counts; the map's key lies in the first */
+        if (!doc->entries[old]->gone) forget_below(doc, e->bytes, len);
+        doc->entries[doc->count - 1] = doc->entries[old];
+        doc->entries[old] = e;
+    }
     return ZIS_OK;
 }
 
@@ -187,7 +200,8 @@ void zis_json_doc_destroy(zis_json_doc **doc)
 static const entry *find(const zis_json_doc *doc, const char *path)
 {
     size_t i;
-    return zis_strmap_get(&doc->map, path, strlen(path), &i) ? doc->entries[i] : NULL;
+    if (!zis_strmap_get(&doc->map, path, strlen(path), &i)) return NULL;
+    return doc->entries[i]->gone ? NULL : doc->entries[i];
 }
 
 /* The entry, or NULL when the typed getters shall leave their output alone. */
