@@ -5,8 +5,10 @@
 #include "pipeline/hubcache.h"
 #include "pipeline/loras.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* One name of one field. */
 typedef struct search {
@@ -84,13 +86,53 @@ static zis_status fail_missing(const search *s, const char *name, zis_error *err
                     (int)strcspn(s->f->flags, " "), s->f->flags);
 }
 
+/* Whether two files hold the same; folders do when they are one. */
+static bool same(const char *a, const char *b)
+{
+    struct stat x, y;
+    if (stat(a, &x) || stat(b, &y)) return false;
+    if (x.st_dev == y.st_dev && x.st_ino == y.st_ino) return true;
+    if (!S_ISREG(x.st_mode) || !S_ISREG(y.st_mode) || x.st_size != y.st_size) return false;
+    FILE *f = fopen(a, "rbe"), *g = fopen(b, "rbe");
+    bool equal = f && g;
+    for (char p[4096], q[sizeof p]; equal;) {
+        size_t n = fread(p, 1, sizeof p, f), m = fread(q, 1, sizeof q, g);
+        equal = n == m && memcmp(p, q, n) == 0;
+        if (n < sizeof p) break;
+    }
+    if (f) fclose(f);
+    if (g) fclose(g);
+    return equal;
+}
+
+/* A relative name that means one file here and another beside the picture: nobody can tell which
+ * one the recipe knew. */
+static zis_status check_single(const search *s, const char *name, zis_error *err)
+{
+    search beside = *s;
+    if (*name == '/' || !folder_length(s->picture)) return ZIS_OK;
+    try_beside(&beside, name);
+    bool clash = beside.found && !same(name, beside.found);
+    zis_status st = beside.nomem ? zis_fail_nomem(err, "the files of the recipe") : ZIS_OK;
+    if (!st && clash)
+        st = zis_fail(err, ZIS_ARG,
+                      "the recipe of '%.200s' names '%.200s' (%s), and there are two that differ: "
+                      "'%.200s' here and '%.400s'; say with --%.*s which one",
+                      s->picture, name, s->f->name, name, beside.found,
+                      (int)strcspn(s->f->flags, " "), s->f->flags);
+    zis_buf_free(&beside.looked);
+    free(beside.found);
+    return st;
+}
+
 /* *path: new string when the file lies beside the picture, else NULL. */
 static zis_status find(
     char **path, const search *what, const char *name, zis_buf *notes, zis_error *err)
 {
     search s = *what;
     *path = NULL;
-    if (is_name(s.f, name) || is_there(name)) return ZIS_OK;
+    if (is_name(s.f, name)) return ZIS_OK;
+    if (is_there(name)) return check_single(&s, name, err);
     const char *slash = strrchr(name, '/');
     if (*name != '/' && folder_length(s.picture)) try_beside(&s, name);
     if (slash && slash[1] && !s.found) try_beside(&s, slash + 1);

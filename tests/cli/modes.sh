@@ -78,6 +78,11 @@ has moved/g2.png 'Image: moved/in.png'
 mv kept.png in.png
 ok "the current folder first" "$zis" generate --from-image moved/g.png -t 1 --strength 0.5 -o moved/g3.png
 [ -s err ] && grep -q "^note" err && fail "a file that is there, yet: $(cat err)"
+cp in.png kept.png
+cp a.png in.png
+bad 2 "names 'in.png' (image), and there are two that differ: 'in.png' here and 'moved/in.png'; say with --image which one" \
+    "$zis" generate --from-image moved/g.png -o n.png
+mv kept.png in.png
 ok "named anew" "$zis" generate --from-image moved/f.png -i in.png -t 1 -o moved/f2.png
 mkdir -p away/w
 cp "$src/models/nano/lora/sepia.safetensors" away/w/brown.safetensors
