@@ -224,8 +224,8 @@ zis_status zis_golden_run(const zis_golden_options *o,
     if (zis_os_is_dir(path))
         st = run_folder(&s, path, FOLDER_DEPTH, err);
     else
-        st = run_file(&s, path, true, err);
-    if (!st && s.goldens == 0)
+        st = run_file(&s, path, !o->several, err);
+    if (!st && s.goldens == 0 && !o->several)
         st = zis_fail(err, ZIS_NOT_FOUND, "no goldens (.safetensors of format " FORMAT ") in '%s'",
                       path);
     zis_run_deinit(&s.run);

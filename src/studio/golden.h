@@ -52,6 +52,8 @@ typedef struct zis_golden_options {
     zis_dtype math;     /* F32, BF16; ZIS_DTYPE_COUNT: the fastest native one */
     zis_pool *pool;     /* NULL: one thread */
     const atomic_bool *cancel;
+    bool several; /* one of many paths: what is no golden is passed over, what is broken has failed
+                   */
     bool large;   /* also the real-size goldens (13 GB of memory); else they are skipped */
     bool verbose; /* intermediate values of passing cases too */
     double tolerance_scale; /* 0 = 1 */
