@@ -10,7 +10,9 @@
 #include <string.h>
 
 #define HOPS_MAX 8
-#define STRETCH_MAX ((uint64_t)256 << 20)
+/* The hash goes from the start on, so it waits for the slowest of the connections' first stretches:
+ * with 256 MB it had half of a file of 2 GB still to do when the other half came. */
+#define STRETCH_MAX ((uint64_t)32 << 20)
 /* So much must have come before failures are counted anew. */
 #define PROGRESS_BYTES ((uint64_t)64 << 10)
 /* Answers of a file that may be not what the Hub listed, before that is believed. */
