@@ -111,6 +111,53 @@ test("loading, queued, without preview, with preview, cancelled", async () => {
     await closePage(page);
 });
 
+test("cancel at once: by Esc and by the button, before the server has named the job; a double click starts one", async () => {
+    const page = await openPage(mock.url);
+    await isReady(page);
+    const running = async () => (await (await fetch(`${mock.url}/api/v1/status`)).json()).running;
+    const isIdle = async () => {
+        for (let i = 0; i < 100 && (await running()); i++) await page.waitForTimeout(20);
+        assert.equal(await running(), null);
+        await page.locator(".generate:not([data-busy])").first().waitFor();
+    };
+    const begun = async () => {
+        for (let i = 0; i < 100 && !(await running()); i++) await page.waitForTimeout(20);
+    };
+    await press(page, "hold-load one");
+    await begun();
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Escape");
+    await isIdle();
+    await press(page, "hold-load two");
+    await begun();
+    await button(page).click();
+    await isIdle();
+
+    let pass;
+    await page.route("**/api/v1/jobs", async (route) => {
+        await new Promise((resolve) => (pass = resolve));
+        await route.continue();
+    });
+    await press(page, "hold-load three");
+    for (let i = 0; i < 100 && !pass; i++) await page.waitForTimeout(20);
+    await page.keyboard.press("Escape");
+    const [answer] = await Promise.all([page.waitForResponse((one) => one.request().method() === "DELETE"), pass()]);
+    assert.ok(answer.ok());
+    await isIdle();
+    await page.unroute("**/api/v1/jobs");
+
+    await promptOf(page).fill("hold-load four");
+    let sent = 0;
+    page.on("request", (one) => one.method() === "POST" && one.url().endsWith("/jobs") && sent++);
+    await button(page).dblclick();
+    await begun();
+    assert.equal(sent, 1);
+    assert.match(await button(page).innerText(), /^Cancel/);
+    await page.keyboard.press("Escape");
+    await isIdle();
+    await closePage(page);
+});
+
 test("failed: the sentence, what to do, details to copy", async () => {
     const page = await openPage(mock.url);
     await isReady(page);

@@ -64,6 +64,7 @@ async function send(id) {
         if (!find(id)) return; // cancelled meanwhile
         const object = await api.submit({ ...request, session: get("session") });
         if (!find(id)) {
+            early.delete(object.id);
             api.cancel(object.id).catch(() => {});
             return;
         }
@@ -99,7 +100,7 @@ function remove(id) {
 
 export async function cancel(id) {
     const job = find(id);
-    if (!job || !isOpen(job)) return;
+    if (!job || !isOpen(job) || job.stopping) return;
     if (job.state === "sending" || job.state === "waiting") {
         remove(id);
         return;

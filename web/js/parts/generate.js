@@ -82,12 +82,9 @@ function blame(tab, error) {
     } else tellError(error);
 }
 
-/* A double click on Generate must not cancel what its first half started. */
-const STEADY_MS = 400;
-
 export async function cancelActive() {
     const job = jobs.active();
-    if (!job || Date.now() - job.at < STEADY_MS) return;
+    if (!job) return;
     try {
         await jobs.cancel(job.id);
     } catch (error) {
@@ -98,7 +95,19 @@ export async function cancelActive() {
 export function generateBar(tab) {
     const bold = h("b", {}, "Generate");
     const rest = h("span", {});
-    const button = h("button", { type: "submit", class: "generate", "aria-keyshortcuts": "Control+Enter" }, bold, rest);
+    const button = h(
+        "button",
+        {
+            type: "submit",
+            class: "generate",
+            "aria-keyshortcuts": "Control+Enter",
+            /* the second half of a double click, or a key held down, must not undo what the first half did */
+            onclick: (event) => event.detail === 2 && event.preventDefault(),
+            onkeydown: (event) => event.repeat && event.preventDefault(),
+        },
+        bold,
+        rest,
+    );
     const another = iconButton("plus", "Queue another", () => generate(tab), {
         key: "Shift+Enter",
         quiet: false,
