@@ -10,6 +10,7 @@ import {
     closeBrowser,
     closePage,
     draw,
+    drop,
     form,
     isAccessible,
     isDone,
@@ -236,6 +237,33 @@ test("a file that is no picture is refused in words", async () => {
         .waitFor();
     await shot(page, "not-a-picture");
     await closePage(page);
+});
+
+test("dropped on the canvas: the place of the picture, and what is wrong with it, come into view", async () => {
+    for (const width of [1280, 360]) {
+        const page = await openPage(mock.url, { width });
+        await isReady(page);
+        const isSeen = (selector) =>
+            page.waitForFunction((selector) => {
+                const el = document.querySelector(selector);
+                const { left, top, bottom, height } = el?.getBoundingClientRect() ?? {};
+                if (!height) return false;
+                return [top + 1, bottom - 1].every((y) => el.contains(document.elementFromPoint(left + 4, y)));
+            }, `#panel-generate [data-field="image"] ${selector}`);
+        await drop(page, "#stage", new URL(import.meta.url).pathname);
+        await form(page, "generate").locator(".error", { hasText: "it is no picture. Choose a PNG" }).waitFor();
+        await isSeen(".error span");
+        if (width === 1280) await shot(page, "dropped-no-picture");
+        await page
+            .locator(".fields")
+            .first()
+            .evaluate((el) => (el.scrollTop = 0));
+        await page.evaluate(() => scrollTo(0, 0));
+        await drop(page, "#stage", picture("house-drawing"));
+        await page.locator("[data-well=image] img:not([hidden])").first().waitFor();
+        await isSeen(".well");
+        await closePage(page, [/404/]); // it carries no recipe
+    }
 });
 
 test("before and after in Upscale, by pointer and by keys", async () => {

@@ -6,6 +6,7 @@
 import { isTyping, h } from "./dom.js";
 import { PICTURE_OF } from "./fields.js";
 import { carriesRecipe, kindOf, pictureIn, tellError } from "./pictures.js";
+import { reveal } from "./parts/field.js";
 import { put } from "./parts/well.js";
 import * as recipe from "./recipe.js";
 import { get, set, watch } from "./store.js";
@@ -30,6 +31,9 @@ async function take(file) {
         }
         if (tab === "generate") set({ "generate.start": true });
         const picture = await put(tab, field, WHAT[tab], file);
+        const wrong = get(`${tab}.errors`)?.[field];
+        if (get("tab") === tab) reveal(tab, field);
+        else if (wrong) tellError(wrong);
         if (picture && tab !== "generate" && (await carriesRecipe(picture))) {
             set({
                 notice: {

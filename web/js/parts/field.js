@@ -56,6 +56,15 @@ export function setError(tab, name, error) {
     set({ [`${tab}.errors`]: errors });
 }
 
+/* Brings a field, and what is said below it, into view: once the part that it lies in has opened. */
+export async function reveal(tab, name) {
+    const field = document.querySelector(`#panel-${tab} [data-field="${name}"]`);
+    await new Promise(requestAnimationFrame);
+    await Promise.allSettled((field.closest(".fold")?.getAnimations() ?? []).map((one) => one.finished));
+    field.scrollIntoView({ block: "nearest" });
+    field.querySelector(".error:not([hidden])")?.scrollIntoView({ block: "nearest" });
+}
+
 /* A part that is open while isOpen(values of keys) says so. */
 export function fold(keys, isOpen, ...children) {
     const root = h("div", { class: "fold" }, h("div", {}, h("div", { class: "inner" }, ...children)));
