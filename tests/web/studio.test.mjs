@@ -5,6 +5,8 @@
  */
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { after, before, test } from "node:test";
 import {
     button,
@@ -255,6 +257,22 @@ test("settings come back from a picture, and go again by Undo", async () => {
     await page.waitForFunction(() => document.querySelector("#panel-generate textarea").value === "something else");
     assert.equal(await page.getByLabel("Nano Turbo").isChecked(), true);
     await closePage(page);
+});
+
+test("a picture that ends early, dropped: its name, what is wrong, what to do", async () => {
+    const page = await openPage(server.url);
+    await isReady(page);
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "zis-web-"));
+    fs.writeFileSync(path.join(folder, "half.png"), fs.readFileSync(picture("frog")).subarray(0, 20000));
+    await drop(page, "#stage", path.join(folder, "half.png"));
+    await page
+        .locator(".toast.bad", {
+            hasText:
+                "half.png could not be read: the PNG is damaged (the file ends early). Save it anew, or choose another.",
+        })
+        .waitFor();
+    fs.rmSync(folder, { recursive: true });
+    await closePage(page, [/400/]);
 });
 
 test("a LoRA of the server: the check's words, and a picture that differs", async () => {

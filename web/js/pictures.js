@@ -62,11 +62,14 @@ export function fromJob(job) {
 /* What was sent to which server ("boot"), by its bytes, so that a copy of a picture is not sent again. */
 const sent = new WeakMap();
 
-/* What the server could not read although the browser could: "x.png: the PNG is damaged (...)". */
-function refused(error, name) {
+/*
+ * What the server could not read although it looks like a picture: "x.png: the PNG is damaged (...)". called: how
+ * the server's sentence calls it; shown: how a person does.
+ */
+export function refused(error, called, shown = "The picture") {
     if (error.code === "bad_format") {
-        const why = error.message.startsWith(`${name}: `) ? error.message.slice(name.length + 2) : error.message;
-        error.message = `The picture could not be read: ${why} ${ANEW}`;
+        const why = error.message.startsWith(`${called}: `) ? error.message.slice(called.length + 2) : error.message;
+        error.message = `${shown} could not be read: ${why} ${ANEW}`;
     }
     throw error;
 }

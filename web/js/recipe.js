@@ -3,16 +3,17 @@
  */
 import * as api from "./api.js";
 import { setError } from "./parts/field.js";
+import { refused } from "./pictures.js";
 import { modelNamed, settingsOf } from "./settings.js";
 import { get, set } from "./store.js";
 
 /* The recipe of a file, or null when it carries none. */
-export async function read(blob) {
+export async function read(file) {
     try {
-        return await api.recipe(blob);
+        return await api.recipe(file);
     } catch (error) {
         if (error.code === "not_found") return null;
-        throw error;
+        return refused(error, "The picture", file.name || "The pasted picture");
     }
 }
 
