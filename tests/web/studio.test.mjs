@@ -251,11 +251,25 @@ test("settings come back from a picture, and go again by Undo", async () => {
     assert.equal(await promptOf(page).inputValue(), "two hearts");
     assert.equal(await page.getByLabel("Nano Base").isChecked(), true);
     assert.equal(await form(page, "generate").getByLabel("Seed", { exact: true }).inputValue(), "7");
-    assert.equal(await form(page, "generate").getByLabel("CFG", { exact: true }).inputValue(), "3");
+    const cfg = form(page, "generate").getByLabel("CFG", { exact: true });
+    const steps = form(page, "generate").getByLabel("Steps", { exact: true });
+    assert.equal(await cfg.inputValue(), "3");
     await shot(page, "restored");
+    /* the defaults are those of the picture's model */
+    for (const [slider, standard] of [
+        [cfg, "3"],
+        [steps, "25"],
+    ]) {
+        await slider.fill("7");
+        await slider.dblclick();
+        assert.equal(await slider.inputValue(), standard);
+    }
     await page.getByRole("button", { name: "Undo" }).click();
     await page.waitForFunction(() => document.querySelector("#panel-generate textarea").value === "something else");
     assert.equal(await page.getByLabel("Nano Turbo").isChecked(), true);
+    assert.equal(await steps.inputValue(), "8");
+    await steps.dblclick();
+    assert.equal(await steps.inputValue(), "8");
     await closePage(page);
 });
 

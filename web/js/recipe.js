@@ -4,7 +4,7 @@
 import * as api from "./api.js";
 import { setError } from "./parts/field.js";
 import { refused } from "./pictures.js";
-import { modelNamed, settingsOf } from "./settings.js";
+import { chooseModel, modelNamed, settingsOf } from "./settings.js";
 import { get, set } from "./store.js";
 
 /* The recipe of a file, or null when it carries none. */
@@ -38,7 +38,7 @@ export function restore(told, name) {
         if (!range || request[field] === undefined || request[field] === null || !Number.isFinite(value)) return;
         take(field, Math.min(range.maximum, Math.max(range.minimum, value)));
     };
-    if (tab === "generate" && modelNamed(request.model)?.present) set({ "generate.model": request.model });
+    if (tab === "generate" && modelNamed(request.model)?.present) chooseModel(request.model);
     take("prompt", request.prompt);
     if (tab === "generate") take("negative_prompt", request.negative_prompt ?? "");
     if (tab === "control") take("preprocess", request.preprocess);

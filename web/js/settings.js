@@ -196,7 +196,8 @@ export function lacks(tab) {
     return null;
 }
 
-/* Keep the ranges true as the model changes. */
+/* Keep the ranges true as the model changes, by whatever hand: an Undo sets it, too. */
 export function watchSettings() {
     watch(["models", "defaults"], (models, defaults) => models && defaults && takeDefaults());
+    watch(["generate.model"], () => get("ranges") && set({ ranges: rangesNow() }));
 }
