@@ -218,7 +218,19 @@ test("the control map, live; a preprocessor that fails says why", async () => {
     await shot(page, "control-map");
     await isAccessible(page, "control map");
     await page.locator("#preprocess").selectOption("depth");
-    await page.locator('[data-well="map"] .error', { hasText: "dpt_hybrid" }).waitFor();
+    const map = page.locator('[data-well="map"]');
+    await map.locator(".error", { hasText: "Depth needs weights that are not on this machine." }).waitFor();
+    assert.equal(await map.locator("code").innerText(), "zis fetch depth");
+    assert.equal(await page.getByText("What is followed").isVisible(), false);
+    for (const width of [1280, 900, 360]) {
+        await page.setViewportSize({ width, height: 800 });
+        assert.equal(await map.evaluate((el) => el.scrollHeight <= el.clientHeight), true, `cut at ${width} px`);
+    }
+    await shot(page, "control-map-failed-360");
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await map.getByRole("button", { name: "Copy" }).click();
+    await page.locator(".toast", { hasText: "Command copied" }).waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "zis fetch depth");
     await shot(page, "control-map-failed");
     await isAccessible(page, "control map failed");
     await closePage(page, [/409/]);

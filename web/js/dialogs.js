@@ -7,6 +7,7 @@
  */
 import * as api from "./api.js";
 import { h, iconButton } from "./dom.js";
+import { commandLine } from "./parts/command.js";
 import { set, watch } from "./store.js";
 import { bytes, modelName } from "./words.js";
 
@@ -61,15 +62,7 @@ function missingSheet(missing) {
                 { class: "hint" },
                 "Run this where the server runs; it can be stopped and goes on later. Then reload this page.",
             ),
-        command &&
-            h(
-                "div",
-                { class: "command" },
-                h("code", {}, command),
-                iconButton("copy", "Copy", () => set({ copy: { text: command, what: "Command" } }), {
-                    autofocus: true,
-                }),
-            ),
+        command && commandLine(command, { autofocus: true }),
     ];
 }
 

@@ -7,6 +7,7 @@ import { h, icon } from "../dom.js";
 import { PREPROCESSORS } from "../fields.js";
 import { ensure } from "../pictures.js";
 import { set, watch } from "../store.js";
+import { commandLine } from "./command.js";
 
 export function controlMap() {
     const img = h("img", { alt: "", hidden: true, draggable: false });
@@ -26,26 +27,17 @@ export function controlMap() {
         else img.removeAttribute("src");
     }
 
-    function fail(error) {
+    /* Weights that are not here: the server's sentence is one for the command line, and too long for the well. */
+    function fail(error, kind) {
         show(null);
+        const words = error.fetch
+            ? `${PREPROCESSORS[kind]?.label ?? kind} needs weights that are not on this machine.`
+            : error.message;
         none.replaceChildren(
-            h(
-                "div",
-                { class: "error", role: "alert" },
-                icon("warn"),
-                h(
-                    "span",
-                    {},
-                    error.message,
-                    error.fetch &&
-                        h(
-                            "button",
-                            { type: "button", onclick: () => set({ dialog: { missing: error } }) },
-                            "How to get it",
-                        ),
-                ),
-            ),
+            h("div", { class: "error", role: "alert" }, icon("warn"), h("span", {}, words)),
+            error.fetch ? commandLine(error.fetch) : "",
         );
+        hint.textContent = error.fetch ? "Run this where the server runs, then reload this page." : "\u00a0";
     }
 
     async function make(picture, kind) {
@@ -74,7 +66,7 @@ export function controlMap() {
         } catch (error) {
             if (error.name === "AbortError" || asking !== mine) return;
             veil.hidden = true;
-            fail(error);
+            fail(error, kind);
         }
     }
 
