@@ -202,6 +202,7 @@ test("models that are not here: what is missing, the size, the command", async (
         dispatchEvent(new KeyboardEvent("keydown", { key: "?" }));
     });
     await page.locator("dialog[open]", { hasText: "Queue another" }).waitFor();
+    assert.equal(await page.locator("dialog > .close .tip").isVisible(), false);
     await shot(page, "keys");
     await isAccessible(page, "keys");
     await closePage(page);

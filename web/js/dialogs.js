@@ -98,7 +98,7 @@ function lockedSheet(open) {
 }
 
 export function buildDialogs() {
-    const title = h("h2", { id: "dialog-title" });
+    const title = h("h2", { id: "dialog-title", tabIndex: -1 });
     const body = h("div", { class: "sheet" });
     const close = iconButton("close", "Close", () => dialog.close());
     close.classList.add("close");
@@ -118,6 +118,8 @@ export function buildDialogs() {
         title.textContent = heading;
         body.replaceChildren(title, ...parts.filter(Boolean));
         close.hidden = Boolean(what.locked);
+        /* else Close has the focus, and its tip lies open beside the title */
+        title.autofocus = !close.hidden && !body.querySelector("[autofocus]");
         if (!dialog.open) dialog.showModal();
     });
 }
