@@ -390,10 +390,10 @@ test("360 px wide: a picture with a finger", async () => {
     await isDone(page);
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
     const small = await page.evaluate(() =>
-        [...document.querySelectorAll("button, select, [role=tab], .choice")]
-            .filter((el) => el.checkVisibility({ visibilityProperty: true }) && !el.closest(".track, .links"))
+        [...document.querySelectorAll("a, button, select, .choice")]
+            .filter((el) => el.checkVisibility({ visibilityProperty: true }) && !el.closest(".track"))
             .map((el) => [el, el.getBoundingClientRect()])
-            .filter(([el, box]) => box.height < 44 - 0.5 && !el.matches(".stop, [role=tab], .words *, .skip"))
+            .filter(([el, box]) => box.height < 44 - 0.5 && !el.matches(".stop, .skip"))
             .map(([el, box]) => `${el.className} ${el.innerText} ${box.height}`),
     );
     assert.deepEqual(small, []);
