@@ -35,6 +35,14 @@ const LETTERS = {
     ArrowRight: () => walk(1),
 };
 
+/* A key that is held down asks once. */
+function once(event, act) {
+    event.preventDefault();
+    if (event.repeat) return;
+    settle(event.target);
+    act();
+}
+
 /* What was typed into a number counts from now on, as if the box had been left. */
 function settle(target) {
     if (target.matches?.(".number")) target.dispatchEvent(new Event("change"));
@@ -45,20 +53,16 @@ export function listenKeys() {
         if (document.querySelector("dialog[open]") || event.defaultPrevented || event.isComposing) return;
         const { key } = event;
         if (key === "Enter" && (event.ctrlKey || event.metaKey)) {
-            event.preventDefault();
-            settle(event.target);
-            generate();
+            once(event, generate);
         } else if (
             key === "Enter" &&
             event.shiftKey &&
             jobs.active() &&
             !event.target.closest?.("button, a, summary")
         ) {
-            event.preventDefault();
-            settle(event.target);
-            generate();
+            once(event, generate);
         } else if (key === "Escape" && !event.ctrlKey) {
-            if (jobs.active()) cancelActive();
+            if (jobs.active()) once(event, cancelActive);
             else if (isTyping(event.target)) event.target.blur();
         } else if (!event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target)) {
             if (key.startsWith("Arrow") && event.target.closest?.("[role=tablist], [role=toolbar], input")) return;
