@@ -291,7 +291,10 @@ static void print_field(const zis_field *f, unsigned where)
     const char *value = f->model_default >= 0 ? "the model's" : f->fallback ? f->fallback : "";
     if (where == ZIS_FIELD_UPSCALE && f->upscaling) value = f->upscaling;
     if (*value) zis_buf_printf(&note, "%sdefault: %s", note.len ? "; " : "", value);
-    char *help = note.len && !note.failed ? zis_mem_printf("%s (%s)", f->help, note.data) : NULL;
+    const char *shell = f->shell ? f->shell : "";
+    char *help = note.failed ? NULL
+                 : note.len  ? zis_mem_printf("%s%s (%s)", f->help, shell, note.data)
+                             : zis_mem_printf("%s%s", f->help, shell);
     print_row(f->flags, f->short_flag, f->metavar, help ? help : f->help);
     free(help);
     zis_buf_free(&note);

@@ -168,7 +168,8 @@ typedef struct zis_field {
     const char *unit;      /* "pixels", or NULL */
     const char *metavar;   /* shown after the flag */
     const char *a1111;     /* its name in an A1111 parameter text, or NULL */
-    const char *help;      /* one sentence without its full stop */
+    const char *help;      /* one sentence without its full stop; for HTTP, too: no flags in it */
+    const char *shell;     /* what a command line adds to it, or NULL */
     unsigned where;
     unsigned tasks;    /* bit of each zis_request_task: it matters in these alone; 0: in all */
     unsigned pictures; /* bit of each slot: it matters with one of these alone; 0: always */
