@@ -56,7 +56,8 @@ typedef struct zis_route {
     zis_status (*run)(zis_call *c, zis_error *err);
     const char *summary; /* for /openapi.json; NULL: an alias that is not listed */
     const char *takes;   /* schema of the body, or NULL */
-    const char *gives;   /* schema, or a content type; NULL: nothing */
+    const char *gives;   /* schema or content type, or several with ", " between; NULL: nothing */
+    const char *also;    /* statuses "202 404" beside those that its kind has; NULL: 200 */
 } zis_route;
 
 const zis_route *zis_route_at(size_t i); /* NULL behind the last */

@@ -2,6 +2,7 @@
 #include "pipeline/jsonout.h"
 #include "server/native.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Schemas that are no view of the field table. */
@@ -13,6 +14,10 @@ static const struct {
      "\"required\":[\"code\",\"message\"],\"properties\":{\"code\":{\"type\":\"string\"},"
      "\"message\":{\"type\":\"string\"},\"type\":{\"type\":\"string\"},\"param\":{\"type\":["
      "\"string\",\"null\"]},\"fetch\":{\"type\":[\"string\",\"null\"]}}}}}"},
+    {"A1111Error",
+     "{\"type\":\"object\",\"required\":[\"error\",\"detail\"],\"properties\":{\"error\":{\"type\":"
+     "\"string\"},\"detail\":{\"type\":\"string\"},\"body\":{\"type\":\"string\"},\"errors\":{"
+     "\"type\":\"string\"}}}"},
     {"Job",
      "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"images\"],\"properties\":{\"id\":{"
      "\"type\":\"string\"},\"state\":{\"enum\":[\"queued\",\"running\",\"done\",\"failed\","
@@ -59,6 +64,16 @@ static const struct {
      "\"enum\":[\"png\",\"jpeg\",\"webp\"]},\"stream\":{\"type\":\"boolean\"},\"partial_images\":{"
      "\"type\":\"integer\"},\"steps\":{\"type\":\"integer\"},\"seed\":{\"type\":\"integer\"},"
      "\"negative_prompt\":{\"type\":\"string\"},\"cfg_scale\":{\"type\":\"number\"}}}"},
+    {"OpenAIEdit",
+     "{\"type\":\"object\",\"required\":[\"prompt\",\"image\"],\"properties\":{\"prompt\":{"
+     "\"type\":"
+     "\"string\"},\"image\":{\"type\":\"string\"},\"mask\":{\"type\":\"string\"},\"model\":{"
+     "\"type\":"
+     "\"string\"},\"n\":{\"type\":\"integer\"},\"size\":{\"type\":\"string\"},\"response_format\":{"
+     "\"enum\":[\"b64_json\",\"url\"]},\"output_format\":{\"enum\":[\"png\",\"jpeg\",\"webp\"]},"
+     "\"stream\":{\"type\":\"boolean\"},\"partial_images\":{\"type\":\"integer\"},\"steps\":{"
+     "\"type\":"
+     "\"integer\"},\"seed\":{\"type\":\"integer\"},\"strength\":{\"type\":\"number\"}}}"},
     {"OpenAIImages", "{\"type\":\"object\",\"properties\":{\"created\":{\"type\":\"integer\"},"
                      "\"data\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
                      "\"b64_json\":{\"type\":\"string\"},\"url\":{\"type\":\"string\"}}}}}}"},
@@ -136,20 +151,99 @@ static void put_job_request(zis_buf *out)
                       "\"cancel_on_disconnect\": {\"type\": \"boolean\"}}}");
 }
 
-/* A schema by name, or a content type of bytes. */
+/* Schemas by name, content types of bytes: one, or several with ", " between. */
 static void put_content(zis_buf *out, const char *what, bool form)
 {
-    if (strchr(what, '/')) {
-        zis_buf_printf(out, "{\"%s\": {\"schema\": {\"type\": \"string\"}}}", what);
-        return;
+    const char *sep = "{";
+    for (; *what; what += strcspn(what, ","), what += strspn(what, ", "), sep = ", ") {
+        int n = (int)strcspn(what, ",");
+        if (memchr(what, '/', (size_t)n))
+            zis_buf_printf(out, "%s\"%.*s\": {\"schema\": {\"type\": \"string\"}}", sep, n, what);
+        else
+            zis_buf_printf(out,
+                           "%s\"application/json\": {\"schema\": {\"$ref\": "
+                           "\"#/components/schemas/%.*s\"}}",
+                           sep, n, what);
+        if (form && !memchr(what, '/', (size_t)n))
+            zis_buf_printf(out,
+                           ", \"multipart/form-data\": {\"schema\": {\"$ref\": "
+                           "\"#/components/schemas/%.*s\"}}",
+                           n, what);
     }
-    zis_buf_printf(
-        out, "{\"application/json\": {\"schema\": {\"$ref\": \"#/components/schemas/%s\"}}", what);
-    if (form)
-        zis_buf_printf(
-            out, ", \"multipart/form-data\": {\"schema\": {\"$ref\": \"#/components/schemas/%s\"}}",
-            what);
     zis_buf_putc(out, '}');
+}
+
+/* ---- statuses ------------------------------------------------------------------------------ */
+
+static const struct {
+    int status;
+    const char *means;
+} statuses[] = {
+    {200, "done; the body is the answer"},
+    {201, "kept; the body says under which id"},
+    {202, "taken: the job waits, or ends within a block; the body is the job as it is now"},
+    {204, "done; there is no body"},
+    {304, "the picture that the client has is the one"},
+    {400, "a value, a picture or the JSON text is not acceptable; the sentence says which"},
+    {401, "the server wants its key, or another one"},
+    {403, "a foreign Origin or Host"},
+    {404, "no such job, picture, upload, model or name"},
+    {409,
+     "not there yet: a picture of a job that runs, or a model that is known and not downloaded"},
+    {413, "the body, a file or a picture is over its limit; the sentence says which and how much"},
+    {415, "the content type is none that this route takes"},
+    {429, "as much waits as may; Retry-After says when to come again"},
+    {499, "the job was cancelled while the answer was waited for"},
+    {500, "the job failed; the sentence says why"},
+    {503, "the server is stopping"},
+};
+
+/* Whether a route answers so: by its row, by what it takes, by who may ask. */
+static bool answers(const zis_route *r, int status)
+{
+    bool body = r->takes != NULL;
+    for (const char *at = r->also; at && *at; at += strspn(at, " "), at += strcspn(at, " "))
+        if (strtol(at, NULL, 10) == status) return true;
+    switch (status) {
+    case 200:
+        return !r->also;
+    case 401:
+        return !(r->flags & ZIS_ROUTE_OPEN);
+    case 403:
+        return true;
+    case 404:
+        return strchr(r->path, '{') != NULL;
+    case 400:
+    case 413:
+    case 415:
+    case 429:
+        return body;
+    case 503:
+        return !(r->flags & ZIS_ROUTE_STOPPING);
+    default:
+        return false;
+    }
+}
+
+static void put_responses(zis_buf *out, const zis_route *r)
+{
+    const char *error = r->dialect == ZIS_A1111 ? "A1111Error" : "Error", *sep = "{";
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        int status = statuses[i].status;
+        if (!answers(r, status)) continue;
+        zis_buf_printf(out, "%s\"%d\": {\"description\": ", sep, status);
+        zis_jsonout_string(out, statuses[i].means);
+        const char *what = status >= 400 ? error : status < 300 && status != 204 ? r->gives : NULL;
+        if (what) {
+            zis_buf_puts(out, ", \"content\": ");
+            put_content(out, what, false);
+        }
+        zis_buf_putc(out, '}');
+        sep = ", ";
+    }
+    zis_buf_puts(out, ", \"default\": {\"description\": \"whatever else is wrong\", \"content\": ");
+    put_content(out, error, false);
+    zis_buf_puts(out, "}}");
 }
 
 static void put_parameters(zis_buf *out, const char *path)
@@ -183,14 +277,9 @@ static void put_operation(zis_buf *out, const zis_route *r)
         zis_buf_putc(out, '}');
     }
     if (r->flags & ZIS_ROUTE_OPEN) zis_buf_puts(out, ", \"security\": []");
-    zis_buf_puts(out, ", \"responses\": {\"2XX\": {\"description\": \"it is so\"");
-    if (r->gives) {
-        zis_buf_puts(out, ", \"content\": ");
-        put_content(out, r->gives, false);
-    }
-    zis_buf_puts(out, "}, \"default\": {\"description\": \"what is wrong\", \"content\": "
-                      "{\"application/json\": {\"schema\": {\"$ref\": "
-                      "\"#/components/schemas/Error\"}}}}}}");
+    zis_buf_puts(out, ", \"responses\": ");
+    put_responses(out, r);
+    zis_buf_putc(out, '}');
 }
 
 /* Routes of one path stand together in the description, wherever they are in the table. */

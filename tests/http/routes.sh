@@ -17,11 +17,12 @@ upload=$(jq -r .id body)
 picture=$(base64 -w0 "$src/docs/gallery/apple.png")
 
 # METHOD PATH STATUS, with real arguments where braces stand; bodies follow in $data.
-asked=
+asked= answered=
 try() { # STATUS METHOD PATTERN PATH [curl options]
     local want=$1 method=$2 pattern=$3 path=$4
     shift 4
     asked+="$method $pattern"$'\n'
+    answered+="$want $method $pattern"$'\n'
     ask "$method" "$path" "$@"
     [ "$status" = "$want" ] || fail "$method $path: $status, not $want: $(head -c 400 body)"
 }
@@ -103,6 +104,22 @@ try 204 DELETE '/api/v1/uploads/{id}' "/api/v1/uploads/$upload"
 
 printf '%s' "$asked" | sort -u >tried
 diff described tried >difference || fail "routes that are described and not tried (<), or tried and not described (>): $(cat difference)"
+
+# Each answer above has a status that is described, with words and, where it is an error, its shape.
+jq -r '.paths | to_entries[] | .key as $p | .value | to_entries[] | "\(.key | ascii_upcase) \($p) \(.value.responses | keys | join(" "))"' openapi.json >statuses
+printf '%s' "$answered" | while read -r s m p; do
+    grep -F "$m $p " statuses | grep -qw -- "$s" || echo "$m $p: $s"
+done >unsaid
+[ -s unsaid ] && fail "statuses that are not described: $(cat unsaid)"
+jq -e '[.paths[][].responses | to_entries[] | .value.description | length > 10] | all' openapi.json >/dev/null || fail "a response has no words"
+jq -e '[.paths | to_entries[] | (.key | startswith("/sdapi/")) as $a | .value[].responses | to_entries[] | select(.key >= "400") |
+    .value.content["application/json"].schema["$ref"] | endswith(if $a then "/A1111Error" else "/Error" end)] | all' openapi.json >/dev/null ||
+    fail "an error has the shape of another dialect"
+for path in generations edits; do
+    jq -e --arg p "/v1/images/$path" '.paths[$p].post.responses["200"].content | has("application/json") and has("text/event-stream")' openapi.json >/dev/null ||
+        fail "/v1/images/$path: its stream is not described"
+done
+jq -r '.components.schemas.JobRequest.properties[].description // empty' openapi.json | grep -E -- '--[a-z]|standard input' && fail "help of the command line in the description"
 
 # Every reference of the description leads somewhere.
 jq -r '[.. | .["$ref"]? | select(. != null)] | unique[] | sub("#/components/schemas/"; "")' openapi.json |
