@@ -114,18 +114,36 @@ static zis_status take_batch(zis_order *o, zis_error *err)
     return zis_order_set_text(o, "batch", "batch_size x n_iter", text, err);
 }
 
-/* A checkpoint that is not ours is an error here, as there. "nano-turbo [hash]" is how its page
- * shows them. */
+/* The name in "nano-turbo [hash]", as its page shows them; "": none is said. */
+static zis_status checkpoint_of(
+    const json_t *settings, const char *said, char *name, size_t n, zis_error *err)
+{
+    const json_t *v = json_object_get(settings, "sd_model_checkpoint");
+    *name = '\0';
+    if (!v || json_is_null(v)) return ZIS_OK;
+    if (!json_is_string(v)) return zis_fail(err, ZIS_ARG, "%s must be a string", said);
+    snprintf(name, n, "%s", json_string_value(v));
+    char *hash = strstr(name, " [");
+    if (hash) *hash = '\0';
+    return ZIS_OK;
+}
+
+/* What the request says, else what its options chose; a checkpoint that is not ours is an error
+ * here, as there. */
 static zis_status take_model(zis_order *o, zis_error *err)
 {
     const json_t *overrides = json_object_get(o->c->json, "override_settings");
-    const char *title = json_string_value(json_object_get(overrides, "sd_model_checkpoint"));
+    zis_server *s = o->c->s;
     char name[120];
-    if (!title || !*title) return ZIS_OK;
-    snprintf(name, sizeof name, "%s", title);
-    char *hash = strstr(name, " [");
-    if (hash) *hash = '\0';
-    return zis_order_model(o, name, err);
+    zis_status st =
+        checkpoint_of(overrides, "override_settings.sd_model_checkpoint", name, sizeof name, err);
+    if (st) return st;
+    if (!*name) {
+        pthread_mutex_lock(&s->lock);
+        snprintf(name, sizeof name, "%s", s->a1111_model);
+        pthread_mutex_unlock(&s->lock);
+    }
+    return *name ? zis_order_model(o, name, err) : ZIS_OK;
 }
 
 static zis_status take_picture(
@@ -406,14 +424,20 @@ ZIS_HANDLER(a1111_interrupt)
     return reply_literal(c, "{}", err);
 }
 
+/* The one that a request without override_settings is drawn by. */
 static zis_status first_model(zis_call *c,
                               zis_catalog **catalog,
                               const zis_catalog_entry **e,
                               zis_error *err)
 {
+    char name[sizeof c->s->a1111_model];
     zis_status st = zis_server_catalog(c->s, false, catalog, err);
     if (st) return st;
-    if (zis_catalog_named(*catalog, ZIS_CATALOG_MODEL, c->s->model, e, NULL) != ZIS_OK)
+    pthread_mutex_lock(&c->s->lock);
+    memcpy(name, c->s->a1111_model, sizeof name);
+    pthread_mutex_unlock(&c->s->lock);
+    if (zis_catalog_named(*catalog, ZIS_CATALOG_MODEL, *name ? name : c->s->model, e, NULL) !=
+        ZIS_OK)
         for (size_t i = 0; zis_catalog_at(*catalog, i); i++)
             if (zis_catalog_at(*catalog, i)->kind == ZIS_CATALOG_MODEL)
                 *e = zis_catalog_at(*catalog, i);
@@ -435,21 +459,26 @@ ZIS_HANDLER(a1111_options)
     return zis_reply_json(c, 200, &out, err);
 }
 
-/* Scripts set the checkpoint here before they draw. There is no state of a server to be set: the
- * model that it has already is accepted, another one is told where it belongs. */
+/* Scripts set the checkpoint here before they draw, and name none when they do. Other options have
+ * no meaning here. */
 ZIS_HANDLER(a1111_set_options)
 {
     zis_catalog *catalog = NULL;
-    const zis_catalog_entry *have = NULL, *want = NULL;
-    const char *name = json_string_value(json_object_get(c->json, "sd_model_checkpoint"));
-    if (!name) return reply_literal(c, "{}", err);
-    zis_status st = first_model(c, &catalog, &have, err);
+    const zis_catalog_entry *want = NULL;
+    zis_server *s = c->s;
+    char name[120];
+    zis_status st = checkpoint_of(c->json, "sd_model_checkpoint", name, sizeof name, err);
+    if (st) return st;
+    if (!*name) return reply_literal(c, "{}", err);
+    st = zis_server_catalog(s, false, &catalog, err);
     if (!st) st = zis_catalog_named(catalog, ZIS_CATALOG_MODEL, name, &want, err);
-    if (!st && want != have)
-        st = zis_fail(err, ZIS_UNSUPPORTED,
-                      "options are not kept: send override_settings {\"sd_model_checkpoint\": "
-                      "\"%.60s\"} with the request",
-                      name);
+    if (!st && !want->present)
+        st = zis_call_fail(c, want->fetch ? 409 : 0, ZIS_NOT_FOUND, err, "%s", want->missing);
+    if (!st) {
+        pthread_mutex_lock(&s->lock);
+        snprintf(s->a1111_model, sizeof s->a1111_model, "%s", want->name);
+        pthread_mutex_unlock(&s->lock);
+    }
     zis_catalog_close(&catalog);
     return st ? st : reply_literal(c, "{}", err);
 }

@@ -157,6 +157,7 @@ struct zis_server {
     bool has_maps_run;
     zis_tokenizer *tokenizer;
     char tokenizer_model[96];
+    char a1111_model[96]; /* that POST /sdapi/v1/options chose; "": ours */
     /* counts for /metrics */
     uint64_t requests[6]; /* by the first digit of the status */
     uint64_t bytes_in;

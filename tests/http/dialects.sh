@@ -87,5 +87,37 @@ for list in samplers:sampler_name schedulers:scheduler; do
     done <names
 done
 
+# ---- A1111: the checkpoint that scripts switch to ----
+# drawn_by MODEL [MEMBERS]
+drawn_by() {
+    post /sdapi/v1/txt2img "{$small${2+, $2}}"
+    want 200 '.info | fromjson | .infotexts[0] | capture("Model: (?<m>[^,]*)").m' "$1"
+}
+# chooses STATUS JSON
+chooses() {
+    post /sdapi/v1/options "$2"
+    want "$1"
+}
+drawn_by nano-turbo
+chooses 200 '{"sd_model_checkpoint": "nano-base [0123456789]", "samples_format": "png"}'
+ask GET /sdapi/v1/options
+want 200 .sd_model_checkpoint nano-base
+drawn_by nano-base
+drawn_by nano-turbo '"override_settings": {"sd_model_checkpoint": "nano-turbo"}'
+drawn_by nano-base '"override_settings": {}'
+chooses 404 '{"sd_model_checkpoint": "sdxl"}'
+want 404 '.detail | contains("there is no model \u0027sdxl\u0027")'
+chooses 409 '{"sd_model_checkpoint": "turbo"}'
+chooses 400 '{"sd_model_checkpoint": 5}'
+chooses 200 '{"CLIP_stop_at_last_layers": 2}'
+ask GET /sdapi/v1/options
+want 200 .sd_model_checkpoint nano-base
+# the other dialects keep the server's own
+submit "$tiny"
+until_state "$id" done
+want 200 .model nano-turbo
+chooses 200 '{"sd_model_checkpoint": "nano-turbo"}'
+drawn_by nano-turbo
+
 stop
 finish
