@@ -1,5 +1,6 @@
 /* The API of A1111's web UI, as scripts use it. Members that have no meaning here are passed over,
  * as there. */
+#include "server/a1111.h"
 #include "base/base64.h"
 #include "base/os.h"
 #include "pipeline/jsonout.h"
@@ -146,7 +147,7 @@ static zis_status take_model(zis_order *o, zis_error *err)
     return *name ? zis_order_model(o, name, err) : ZIS_OK;
 }
 
-static zis_status take_picture(
+zis_status zis_a1111_take_picture(
     zis_order *o, const char *said, const json_t *v, zis_picture_slot slot, zis_error *err)
 {
     zis_upload *f = NULL;
@@ -163,15 +164,17 @@ static zis_status take_pictures(zis_order *o, zis_error *err)
     if (!json_is_array(list) || !json_array_size(list))
         return zis_fail(err, ZIS_ARG,
                         "init_images is missing: the picture to start from, in base64");
-    zis_status st = take_picture(o, "init_images", json_array_get(list, 0), ZIS_PICTURE_INIT, err);
+    zis_status st =
+        zis_a1111_take_picture(o, "init_images", json_array_get(list, 0), ZIS_PICTURE_INIT, err);
     if (!st)
-        st = take_picture(o, "mask", json_object_get(o->c->json, "mask"), ZIS_PICTURE_MASK, err);
+        st = zis_a1111_take_picture(o, "mask", json_object_get(o->c->json, "mask"),
+                                    ZIS_PICTURE_MASK, err);
     return st;
 }
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
-static zis_status job_failure(zis_call *c, zis_job_info *info, zis_error *err)
+zis_status zis_a1111_job_failure(zis_call *c, zis_job_info *info, zis_error *err)
 {
     if (!zis_jobs_look(c->s->jobs, c->job, info))
         return zis_fail(err, ZIS_CANCELLED, "the job was cancelled and forgotten");
@@ -208,7 +211,7 @@ static void put_names(zis_buf *out, const zis_call *c)
 }
 
 /* The pictures' texts and seeds, from the files themselves: they are what the client gets. */
-static zis_status put_images(zis_buf *images, zis_buf *info, zis_call *c, int n, zis_error *err)
+zis_status zis_a1111_put_images(zis_buf *images, zis_buf *info, zis_call *c, int n, zis_error *err)
 {
     zis_status st = ZIS_OK;
     zis_buf seeds = {0}, texts = {0};
@@ -262,8 +265,8 @@ static zis_status reply_images(zis_call *c, zis_error *err)
 {
     zis_job_info job;
     zis_buf images = {0}, info = {0}, out = {0};
-    zis_status st = job_failure(c, &job, err);
-    if (!st) st = put_images(&images, &info, c, job.n_pictures, err);
+    zis_status st = zis_a1111_job_failure(c, &job, err);
+    if (!st) st = zis_a1111_put_images(&images, &info, c, job.n_pictures, err);
     char *asked = st ? NULL : echo(c);
     if (!st) {
         zis_buf_printf(&out, "{\"images\": [%s", "");
@@ -311,64 +314,6 @@ ZIS_HANDLER(a1111_txt2img)
 ZIS_HANDLER(a1111_img2img)
 {
     return draw(c, true, err);
-}
-
-/* One picture enlarged, without the model drawing over it: that is what this route is there. */
-static zis_status reply_enlarged(zis_call *c, zis_error *err)
-{
-    zis_job_info job;
-    zis_buf images = {0}, info = {0}, out = {0};
-    zis_status st = job_failure(c, &job, err);
-    if (!st && !job.n_pictures) st = zis_fail(err, ZIS_CANCELLED, "the job was cancelled");
-    if (!st) st = put_images(&images, &info, c, 1, err);
-    zis_buf_puts(&out, "{\"html_info\": \"\", \"image\": ");
-    if (!st) zis_buf_append(&out, images.data, images.len);
-    zis_buf_putc(&out, '}');
-    if (images.failed || info.failed) out.failed = true;
-    zis_buf_free(&images);
-    zis_buf_free(&info);
-    if (st) {
-        zis_buf_free(&out);
-        return st;
-    }
-    return zis_reply_json(c, 200, &out, err);
-}
-
-/* Their first name of an upscaler, where it is one of ours; "None" and those of others: the usual.
- */
-static zis_status take_upscaler(zis_order *o, zis_error *err)
-{
-    const zis_catalog_entry *e = NULL;
-    const char *name = json_string_value(json_object_get(o->c->json, "upscaler_1"));
-    if (!name || zis_catalog_named(o->catalog, ZIS_CATALOG_UPSCALER, name, &e, NULL) != ZIS_OK)
-        return ZIS_OK;
-    return zis_order_set_text(o, "upscaler", "upscaler_1", name, err);
-}
-
-ZIS_HANDLER(a1111_extra)
-{
-    zis_order o = {0};
-    char id[ZIS_JOB_ID + 1];
-    const json_t *scale = json_object_get(c->json, "upscaling_resize");
-    const json_t *width = json_object_get(c->json, "upscaling_resize_w");
-    const json_t *height = json_object_get(c->json, "upscaling_resize_h");
-    bool sizes = json_integer_value(json_object_get(c->json, "resize_mode")) == 1;
-    zis_status st = zis_order_init(&o, c, err);
-    if (!st) st = zis_order_set_text(&o, "task", "task", "upscale", err);
-    if (!st) st = zis_order_set_text(&o, "refine", "refine", "off", err);
-    if (!st) st = take_upscaler(&o, err);
-    if (!st && sizes && width) st = zis_order_set(&o, "width", "upscaling_resize_w", width, err);
-    if (!st && sizes && height) st = zis_order_set(&o, "height", "upscaling_resize_h", height, err);
-    if (!st && !sizes && scale) st = zis_order_set(&o, "scale", "upscaling_resize", scale, err);
-    if (!st)
-        st = take_picture(&o, "image", json_object_get(c->json, "image"), ZIS_PICTURE_INIT, err);
-    if (!st) {
-        o.upscale = true;
-        st = zis_order_submit(&o, id, err);
-    }
-    zis_order_deinit(&o);
-    if (!st) zis_call_wait(c, id, reply_enlarged);
-    return st;
 }
 
 /* ---- looking ------------------------------------------------------------------------------- */
@@ -540,6 +485,12 @@ ZIS_HANDLER(a1111_schedulers)
     return zis_reply_json(c, 200, &out, err);
 }
 
+/* What A1111 has without any network. */
+static const char plain_upscalers[] =
+    "[{\"name\": \"None\", \"model_name\": null, \"model_path\": null, \"model_url\": null, "
+    "\"scale\": 4}, {\"name\": \"Lanczos\", \"model_name\": null, \"model_path\": null, "
+    "\"model_url\": null, \"scale\": 4}";
+
 static zis_status reply_small(zis_call *c, zis_catalog_kind kind, bool lora, zis_error *err)
 {
     zis_catalog *catalog = NULL;
@@ -547,6 +498,10 @@ static zis_status reply_small(zis_call *c, zis_catalog_kind kind, bool lora, zis
     const char *sep = "[";
     zis_status st = zis_server_catalog(c->s, false, &catalog, err);
     if (st) return st;
+    if (!lora) {
+        zis_buf_puts(&out, plain_upscalers);
+        sep = ", ";
+    }
     for (size_t i = 0; zis_catalog_at(catalog, i); i++) {
         const zis_catalog_entry *e = zis_catalog_at(catalog, i);
         if (e->kind != kind || !e->present) continue;

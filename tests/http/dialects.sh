@@ -119,5 +119,44 @@ want 200 .model nano-turbo
 chooses 200 '{"sd_model_checkpoint": "nano-turbo"}'
 drawn_by nano-turbo
 
+# ---- A1111: one picture enlarged ----
+base64 -w0 "$apple" >apple.b64
+# enlarge MEMBERS: the answer's picture in ./large.png
+enlarge() {
+    printf '{"image": "%s"%s}' "$(cat apple.b64)" "${1:+, $1}" >ask.json
+    post /sdapi/v1/extra-single-image @ask.json
+    jq -r '.image // empty' body | base64 -d >large.png
+}
+# side N: ./large.png is of N x N pixels
+side() {
+    local got
+    got=$(od -An -tu1 -j18 -N6 large.png | awk '{print $1 * 256 + $2, $5 * 256 + $6}')
+    [ "$status" = 200 ] && [ "$got" = "$1 $1" ] || fail "line ${BASH_LINENO[0]}: status $status, $got pixels, not $1: $(head -c 300 body)"
+}
+old=$(od -An -tu1 -j18 -N2 "$apple" | awk '{print $1 * 256 + $2}')
+jobs_before=$(curl -s "$base/metrics" | grep '^zis_jobs_total{state="done"}')
+enlarge '"upscaler_1": "None", "upscaling_resize": 2'
+side $((old * 2))
+cp large.png none.png
+enlarge '"upscaling_resize": 2'
+side $((old * 2))
+cmp -s large.png none.png || fail "no upscaler is not None"
+enlarge '"upscaler_1": "Lanczos", "resize_mode": 1, "upscaling_resize_w": 100, "upscaling_resize_h": 100'
+side 100
+[ "$(curl -s "$base/metrics" | grep '^zis_jobs_total{state="done"}')" = "$jobs_before" ] || fail "a plain resize was a job"
+enlarge '"upscaler_1": "nano", "upscaling_resize": 2'
+side $((old * 2))
+cmp -s large.png none.png && fail "the network was not asked"
+enlarge '"upscaler_1": "SwinIR_4x"'
+want 404 '.detail' "upscaler_1: there is no upscaler 'SwinIR_4x'; there are: None, Lanczos, nano, x4plus"
+enlarge '"upscaler_1": 4'
+want 400 '.detail' 'upscaler_1 must be a string'
+enlarge '"upscaler_1": "R-ESRGAN 4x+"'
+want 409 '.detail | contains("zis fetch upscaler")'
+enlarge '"upscaling_resize": 5000'
+want 400
+post /sdapi/v1/extra-single-image '{}'
+want 400 '.detail | startswith("image is missing")'
+
 stop
 finish
