@@ -33,15 +33,31 @@ static zis_status take_fields(zis_order *o, bool img2img, zis_error *err)
     for (size_t i = 0; i < sizeof same / sizeof *same && !st; i++) {
         const json_t *v = json_object_get(j, same[i].theirs);
         if (strcmp(same[i].ours, "strength") == 0 && !img2img) continue;
-        /* -1 and 0 are how its clients say "as you like" */
-        if (v && json_is_number(v) && json_number_value(v) <= 0 &&
-            strcmp(same[i].ours, "strength") != 0 && strcmp(same[i].ours, "cfg") != 0 &&
-            strcmp(same[i].ours, "seed") != 0)
-            continue;
         if (v) st = zis_order_set(o, same[i].ours, same[i].theirs, v, err);
     }
     if (!st && img2img && !zis_request_given(&o->request, zis_request_field("strength")))
         st = zis_order_set_text(o, "strength", "denoising_strength", STRENGTH, err);
+    return st;
+}
+
+/* "NAME:0.8" or "NAME", for which the strength is 1. */
+static zis_status take_lora(zis_order *o, const char *inside, zis_error *err)
+{
+    const char *colon = strchr(inside, ':');
+    int n = colon ? (int)(colon - inside) : (int)strlen(inside);
+    char *end = NULL;
+    double strength = colon ? strtod(colon + 1, &end) : 1;
+    if (!n) return zis_fail(err, ZIS_ARG, "prompt: <lora:%.60s> is a LoRA without a name", inside);
+    if (colon && (end == colon + 1 || *end)) {
+        const zis_field *f = zis_request_field("loras");
+        return zis_fail(err, ZIS_ARG,
+                        "prompt: the strength in <lora:%.80s> must be one number from %g to %g",
+                        inside, f->lo, f->hi);
+    }
+    json_t *list = json_pack("[{s:s%, s:f}]", "name", inside, (size_t)n, "strength", strength);
+    if (!list) return zis_fail(err, ZIS_ARG, "prompt: the name of a LoRA is not valid UTF-8");
+    zis_status st = zis_order_loras(o, list, err);
+    json_decref(list);
     return st;
 }
 
@@ -56,14 +72,7 @@ static zis_status take_loras(zis_order *o, zis_error *err)
         const char *end = strchr(at, '>');
         if (!end) break;
         char *inside = zis_mem_strndup(at + 6, (size_t)(end - at - 6));
-        char *colon = inside ? strchr(inside, ':') : NULL;
-        double strength = colon ? strtod(colon + 1, NULL) : 1;
-        if (colon) *colon = '\0';
-        json_t *list =
-            inside ? json_pack("[{s:s, s:f}]", "name", inside, "strength", strength) : NULL;
-        st = list ? zis_order_loras(o, list, err)
-                  : zis_fail(err, ZIS_ARG, "prompt: a LoRA without a name");
-        json_decref(list);
+        st = inside ? take_lora(o, inside, err) : zis_fail_nomem(err, "the prompt");
         free(inside);
         zis_buf_append(&rest, prompt, (size_t)(at - prompt));
         prompt = end + 1;
@@ -72,7 +81,7 @@ static zis_status take_loras(zis_order *o, zis_error *err)
     if (!st && rest.failed) st = zis_fail_nomem(err, "the prompt");
     if (!st) st = zis_order_set_text(o, "prompt", "prompt", rest.data, err);
     zis_buf_free(&rest);
-    return st;
+    return zis_call_blame(o->c, "prompt", st);
 }
 
 /* What the request says of the sampler or the scheduler; NULL: nothing. */
@@ -88,6 +97,12 @@ static zis_status take_sampler(zis_order *o, zis_error *err)
 {
     const char *name = said_of(o->c, "sampler_name", "sampler_index");
     const char *scheduler = said_of(o->c, "scheduler", NULL);
+    static const char *const names[] = {"sampler_name", "sampler_index", "scheduler"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const json_t *v = json_object_get(o->c->json, names[i]);
+        if (v && !json_is_string(v) && !json_is_null(v))
+            return zis_fail(err, ZIS_ARG, "%s must be a string", names[i]);
+    }
     if (scheduler && strcasecmp(scheduler, SCHEDULER) != 0 &&
         !zis_a1111_names_has_scheduler(scheduler))
         return zis_fail(err, ZIS_NOT_FOUND,
@@ -102,16 +117,31 @@ static zis_status take_sampler(zis_order *o, zis_error *err)
     return ZIS_OK;
 }
 
+/* A count from 1 to the most pictures of a job; absent: 1. */
+static zis_status count_of(const zis_call *c, const char *name, int *out, zis_error *err)
+{
+    const json_t *v = json_object_get(c->json, name);
+    *out = 1;
+    if (!v || json_is_null(v)) return ZIS_OK;
+    json_int_t n = json_integer_value(v);
+    if (!json_is_integer(v) || n < 1 || n > ZIS_HTTP_BATCH)
+        return zis_fail(err, ZIS_ARG, "%s must be a whole number from 1 to %d", name,
+                        ZIS_HTTP_BATCH);
+    *out = (int)n;
+    return ZIS_OK;
+}
+
 static zis_status take_batch(zis_order *o, zis_error *err)
 {
     char text[24];
-    json_int_t size = json_integer_value(json_object_get(o->c->json, "batch_size"));
-    json_int_t times = json_integer_value(json_object_get(o->c->json, "n_iter"));
-    if (size < 1) size = 1;
-    if (times < 1) times = 1;
-    if (size > ZIS_HTTP_BATCH || times > ZIS_HTTP_BATCH)
-        return zis_fail(err, ZIS_ARG, "batch_size and n_iter must be from 1 to %d", ZIS_HTTP_BATCH);
-    snprintf(text, sizeof text, "%lld", (long long)(size * times));
+    int size = 1, times = 1;
+    zis_status st = count_of(o->c, "batch_size", &size, err);
+    if (!st) st = count_of(o->c, "n_iter", &times, err);
+    if (st) return st;
+    if (size * times > ZIS_HTTP_BATCH)
+        return zis_fail(err, ZIS_ARG, "batch_size times n_iter must be from 1 to %d, not %d",
+                        ZIS_HTTP_BATCH, size * times);
+    snprintf(text, sizeof text, "%d", size * times);
     return zis_order_set_text(o, "batch", "batch_size x n_iter", text, err);
 }
 
@@ -136,6 +166,9 @@ static zis_status take_model(zis_order *o, zis_error *err)
     const json_t *overrides = json_object_get(o->c->json, "override_settings");
     zis_server *s = o->c->s;
     char name[120];
+    if (overrides && !json_is_object(overrides) && !json_is_null(overrides))
+        return zis_fail(err, ZIS_ARG,
+                        "override_settings must be an object, as {\"sd_model_checkpoint\": NAME}");
     zis_status st =
         checkpoint_of(overrides, "override_settings.sd_model_checkpoint", name, sizeof name, err);
     if (st) return st;

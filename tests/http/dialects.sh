@@ -87,6 +87,33 @@ for list in samplers:sampler_name schedulers:scheduler; do
     done <names
 done
 
+# ---- A1111: values that cannot be meant ----
+# no_sense MEMBERS WORDS
+no_sense() {
+    post /sdapi/v1/txt2img "{$1}"
+    want 400 .error bad_argument
+    want 400 ".detail | contains(\"$2\")"
+}
+no_sense '"steps": 0' 'steps must be a whole number from 1 to 1000'
+no_sense '"steps": -3' 'steps must be a whole number from 1 to 1000'
+no_sense '"width": 0' 'width must be a whole number from 1 to'
+no_sense '"height": -1' 'height must be a whole number from 1 to'
+no_sense '"batch_size": 0' 'batch_size must be a whole number from 1 to 16'
+no_sense '"batch_size": "2"' 'batch_size must be a whole number from 1 to 16'
+no_sense '"n_iter": 17' 'n_iter must be a whole number from 1 to 16'
+no_sense '"n_iter": 4, "batch_size": 5' 'batch_size times n_iter must be from 1 to 16, not 20'
+no_sense '"override_settings": 5' 'override_settings must be an object'
+no_sense '"override_settings": {"sd_model_checkpoint": 5}' 'override_settings.sd_model_checkpoint must be a string'
+no_sense '"sampler_name": 5' 'sampler_name must be a string'
+no_sense '"prompt": "a <lora:sepia:abc>"' 'the strength in <lora:sepia:abc> must be one number from'
+no_sense '"prompt": "a <lora:sepia:>"' 'the strength in <lora:sepia:> must be one number from'
+no_sense '"prompt": "a <lora:sepia:0.5:0.9>"' 'must be one number from'
+no_sense '"prompt": "a <lora::1>"' 'is a LoRA without a name'
+post /sdapi/v1/txt2img "{$small, \"batch_size\": null, \"n_iter\": 2, \"override_settings\": null}"
+want 200 '.images | length' 2
+post /sdapi/v1/txt2img '{"prompt": "a <lora:sepia:0.5> cat", "width": 32, "height": 32, "steps": 1}'
+want 200 '.info | fromjson | .infotexts[0] | contains("a  cat")'
+
 # ---- A1111: the checkpoint that scripts switch to ----
 # drawn_by MODEL [MEMBERS]
 drawn_by() {
