@@ -243,11 +243,56 @@ static void put_names(zis_buf *out, const zis_call *c)
     zis_buf_puts(out, "], ");
 }
 
+/* The job's object: its request is told as it was run. */
+static zis_status job_as_run(const zis_call *c, json_t **out, zis_error *err)
+{
+    zis_buf text = {0};
+    zis_status st = zis_jobs_object(c->s->jobs, c->job, &text, err);
+    if (!st) *out = json_loadb(text.data, text.len, 0, NULL);
+    if (!st && !*out) st = zis_fail_nomem(err, "the answer");
+    zis_buf_free(&text);
+    return st;
+}
+
+/* A member of the request; a text that is not there is empty. */
+static void put_value(zis_buf *out, const json_t *request, const char *name)
+{
+    const json_t *v = json_object_get(request, name);
+    if (json_is_integer(v))
+        zis_buf_printf(out, "%lld", (long long)json_integer_value(v));
+    else if (json_is_number(v))
+        zis_jsonout_number(out, json_real_value(v));
+    else
+        zis_jsonout_string(out, json_is_string(v) ? json_string_value(v) : "");
+}
+
+/* "name": [items], and frees them. */
+static void put_list(zis_buf *out, const char *name, zis_buf *items)
+{
+    zis_buf_printf(out, "\"%s\": [", name);
+    if (items->len) zis_buf_append(out, items->data, items->len);
+    zis_buf_puts(out, "], ");
+    if (items->failed) out->failed = true;
+    zis_buf_free(items);
+}
+
 /* The pictures' texts and seeds, from the files themselves: they are what the client gets. */
 zis_status zis_a1111_put_images(zis_buf *images, zis_buf *info, zis_call *c, int n, zis_error *err)
 {
-    zis_status st = ZIS_OK;
-    zis_buf seeds = {0}, texts = {0};
+    static const char *const same_names[][2] = {{"prompt", "prompt"},
+                                                {"negative_prompt", "negative_prompt"},
+                                                {"steps", "steps"},
+                                                {"cfg_scale", "cfg"}};
+    zis_buf seeds = {0}, texts = {0}, prompts = {0}, negatives = {0};
+    json_t *whole = NULL;
+    zis_status st = job_as_run(c, &whole, err);
+    const json_t *request = json_object_get(whole, "request");
+    zis_buf_putc(info, '{');
+    for (size_t i = 0; i < sizeof same_names / sizeof *same_names; i++) {
+        zis_buf_printf(info, "\"%s\": ", same_names[i][0]);
+        put_value(info, request, same_names[i][1]);
+        zis_buf_puts(info, ", ");
+    }
     for (int i = 0; i < n && !st; i++) {
         zis_job_picture p;
         char *path = NULL, *bytes = NULL, *text = NULL;
@@ -262,21 +307,25 @@ zis_status zis_a1111_put_images(zis_buf *images, zis_buf *info, zis_call *c, int
             zis_buf_printf(&seeds, "%s%lld", i ? ", " : "", (long long)p.seed);
             zis_buf_puts(&texts, i ? ", " : "");
             zis_jsonout_string(&texts, text ? text : "");
+            zis_buf_puts(&prompts, i ? ", " : "");
+            put_value(&prompts, request, "prompt");
+            zis_buf_puts(&negatives, i ? ", " : "");
+            put_value(&negatives, request, "negative_prompt");
             if (i == 0)
-                zis_buf_printf(info, "{\"seed\": %lld, \"width\": %d, \"height\": %d, ",
+                zis_buf_printf(info, "\"seed\": %lld, \"width\": %d, \"height\": %d, ",
                                (long long)p.seed, p.width, p.height);
         }
         free(text);
         free(bytes);
         free(path);
     }
-    if (!n) zis_buf_puts(info, "{");
     put_names(info, c);
-    zis_buf_printf(info, "\"all_seeds\": [%s], \"infotexts\": [%s]}", seeds.data ? seeds.data : "",
-                   texts.data ? texts.data : "");
-    if (seeds.failed || texts.failed) info->failed = true;
-    zis_buf_free(&seeds);
-    zis_buf_free(&texts);
+    put_list(info, "all_prompts", &prompts);
+    put_list(info, "all_negative_prompts", &negatives);
+    put_list(info, "all_seeds", &seeds);
+    put_list(info, "infotexts", &texts);
+    zis_buf_printf(info, "\"batch_size\": %d}", n);
+    json_decref(whole);
     return st;
 }
 

@@ -191,7 +191,8 @@ void zis_reply_failure(zis_call *c, int http, const char *code, const zis_error 
     zis_error ignored;
     if (!http) http = zis_http_status_of(e->code);
     if (!code) code = code_of(http, e->code);
-    if (c->route && c->route->dialect == ZIS_A1111) {
+    /* what is no route of theirs is answered in their way, too */
+    if (c->route ? c->route->dialect == ZIS_A1111 : strncmp(c->path, "/sdapi/", 7) == 0) {
         zis_buf_printf(&out, "{\"error\": \"%s\", \"detail\": ", code);
         zis_jsonout_string(&out, e->text);
         zis_buf_puts(&out, ", \"body\": \"\", \"errors\": ");

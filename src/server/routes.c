@@ -82,6 +82,8 @@ static const zis_route routes[] = {
      NULL, "A1111Progress", NULL},
     {"POST", "/sdapi/v1/interrupt", ZIS_A1111, LAST, zis_http_a1111_interrupt,
      "Cancel what runs (A1111)", NULL, "A1111Empty", NULL},
+    {"POST", "/sdapi/v1/skip", ZIS_A1111, LAST, zis_http_a1111_interrupt,
+     "Cancel what runs (A1111)", NULL, "A1111Empty", NULL},
     {"GET", "/sdapi/v1/options", ZIS_A1111, SLOW, zis_http_a1111_options, "Options (A1111)", NULL,
      "A1111Options", NULL},
     {"POST", "/sdapi/v1/options", ZIS_A1111, SLOW | JSON, zis_http_a1111_set_options,

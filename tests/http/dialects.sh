@@ -114,6 +114,18 @@ want 200 '.images | length' 2
 post /sdapi/v1/txt2img '{"prompt": "a <lora:sepia:0.5> cat", "width": 32, "height": 32, "steps": 1}'
 want 200 '.info | fromjson | .infotexts[0] | contains("a  cat")'
 
+# ---- A1111: what info tells, and its form of errors where there is no route ----
+post /sdapi/v1/txt2img '{"prompt": "a \"red\" <lora:sepia:0.5>apple", "negative_prompt": "blue", "seed": 5, "cfg_scale": 2.5, "steps": 1, "width": 32, "height": 48, "n_iter": 2}'
+want 200 '.info | fromjson | [.prompt, .negative_prompt, .seed, .steps, .cfg_scale, .sampler_name, .width, .height, .all_seeds, .all_prompts, .all_negative_prompts, (.infotexts | length)] | tojson' \
+    '["a \"red\" apple","blue",5,1,2.5,"euler",32,48,[5,6],["a \"red\" apple","a \"red\" apple"],["blue","blue"],2]'
+post /sdapi/v1/txt2img '{"width": 32, "height": 32}'
+want 200 '.info | fromjson | [.prompt, .negative_prompt, .steps, .cfg_scale] | tojson' '["","",8,1]'
+ask GET /sdapi/v1/nothing
+want 404 '[.error, .detail] | tojson' '["not_found","there is nothing at /sdapi/v1/nothing"]'
+ask PUT /sdapi/v1/txt2img
+want 405 .error method_not_allowed
+has head '^Allow: POST'
+
 # ---- A1111: the checkpoint that scripts switch to ----
 # drawn_by MODEL [MEMBERS]
 drawn_by() {

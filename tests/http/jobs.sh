@@ -147,6 +147,11 @@ submit "$long"
 until_state "$id" running
 ask POST /sdapi/v1/interrupt -H "$json" -d '{}'
 until_state "$id" cancelled
+submit "$long"
+until_state "$id" running
+ask POST /sdapi/v1/skip
+want 200
+until_state "$id" cancelled
 submit "$long, \"cancel_on_disconnect\": true"
 curl -sN --max-time 1 "$base/api/v1/jobs/$id/events" >/dev/null
 poll_state "$id" cancelled

@@ -86,6 +86,7 @@ want 200 '.info | contains("Seed: 42")'
 same 200 GET /sdapi/v1/progress
 want 200 '.progress' 0
 same 200 POST /sdapi/v1/interrupt "${j[@]}" -d '{}'
+same 200 POST /sdapi/v1/skip "${j[@]}" -d '{}'
 same 200 GET /sdapi/v1/options
 want 200 .sd_model_checkpoint nano-turbo
 same 200 POST /sdapi/v1/options "${j[@]}" -d '{"sd_model_checkpoint": "nano-turbo"}'
