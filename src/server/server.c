@@ -2,6 +2,7 @@
 #include "server/server.h"
 
 #include "base/os.h"
+#include "pipeline/model.h"
 #include "server/impl.h"
 #include "server/orders.h"
 
@@ -551,6 +552,18 @@ static zis_status start_threads(zis_server *s, zis_error *err)
     return ZIS_OK;
 }
 
+/* A model that no request could ever use is told now. What is known and only not here yet may come
+ * while the server runs. */
+static zis_status check_model(const zis_server *s, zis_error *err)
+{
+    const zis_model_query q = {.model = s->model};
+    zis_model_set set = {0};
+    if (zis_model_preset_named(s->model)) return ZIS_OK;
+    zis_status st = zis_model_find(&set, &q, err);
+    zis_model_set_deinit(&set);
+    return st && !strstr(err->text, "zis fetch ") ? st : ZIS_OK;
+}
+
 static zis_status create(zis_server *s, const zis_server_options *o, zis_error *err)
 {
     s->o = *o;
@@ -565,6 +578,7 @@ static zis_status create(zis_server *s, const zis_server_options *o, zis_error *
     pthread_cond_init(&s->work, NULL);
     s->has_lock = true;
     zis_status st = copy_texts(s, o, err);
+    if (!st) st = check_model(s, err);
     if (!st) st = take_folder(s, o->folder, err);
     if (!st)
         st = zis_uploads_create(&s->uploads, s->uploads_folder, UPLOADS_MOST, o->keep_seconds, err);

@@ -56,4 +56,17 @@ for size in '' 0 8Q 8GG much -1 1e9 0.5 G 8iB 99999999T; do
     [ $rc = 2 ] || fail "--memory '$size': $rc"
     has err "must be a size such as 8G or 512M, not '$size'"
 done
+# a model that there can never be is told at the start; one that may still come is waited for
+bad 1 "there is no model 'nope'" "$zis" serve -m nope --port 0 --data "$dir/other"
+bad 1 "there is no model './nope'" "$zis" serve -m ./nope --port 0 --data "$dir/other"
+[ -e "$dir/other" ] && fail "the server that did not start left its folder"
+for model in turbo someone/something; do
+    start -m "$model"
+    post /api/v1/jobs '{"prompt": "x"}'
+    submitted=$(jq -r '.id // empty' body)
+    [ -z "$submitted" ] || until_state "$submitted" failed
+    has body 'zis fetch'
+    stop
+done
+
 finish
