@@ -56,6 +56,15 @@ static zis_part *part_named(zis_call *c, const char *name, const char *filename,
     if (off > 0)
         for (int i = c->n_parts - 1; i >= 0; i--)
             if (strcmp(c->parts[i].name, name) == 0) return &c->parts[i];
+    /* a list ends in []: of it the first counts */
+    if (zis_call_part(c, name) && !strstr(name, "[]")) {
+        if (!c->failed) {
+            zis_call_blame(c, name, ZIS_ARG);
+            set_failure(c,
+                        zis_fail(&c->error, ZIS_ARG, "the form has the part '%.40s' twice", name));
+        }
+        return NULL;
+    }
     if (c->n_parts == ZIS_HTTP_PARTS || strlen(name) >= sizeof c->parts[0].name) {
         if (!c->failed)
             set_failure(c, zis_call_fail(c, 0, ZIS_ARG, &c->error,
@@ -213,18 +222,45 @@ static bool too_deep(const char *s, size_t n)
     return false;
 }
 
+zis_status zis_body_json(json_t **out, const char *what, const char *s, size_t n, zis_error *err)
+{
+    static const struct {
+        enum json_error_code code;
+        const char *words;
+    } faults[] = {
+        {json_error_invalid_syntax, "a value, a name, a comma or a bracket is missing or wrong"},
+        {json_error_null_character, "a text holds the character \\u0000, which is not taken"},
+        {json_error_null_byte_in_key, "a name holds the character \\u0000, which is not taken"},
+        {json_error_duplicate_key, "a name stands twice in one object"},
+        {json_error_premature_end_of_input, "it ends too early"},
+        {json_error_end_of_input_expected, "something follows its end"},
+        {json_error_invalid_utf8, "the bytes are not UTF-8"},
+        {json_error_numeric_overflow, "a number is too large"},
+    };
+    json_error_t e = {0};
+    json_t *json = json_loadb(s, n, JSON_REJECT_DUPLICATES, &e);
+    if (json) {
+        *out = json;
+        return ZIS_OK;
+    }
+    if (json_error_code(&e) == json_error_out_of_memory) return zis_fail_nomem(err, what);
+    const char *words = e.text, *near = strstr(e.text, " near ");
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (faults[i].code == json_error_code(&e)) words = faults[i].words;
+    return zis_fail(err, ZIS_FORMAT, "%s is not JSON: line %d, column %d%s: %s", what, e.line,
+                    e.column, near && words != e.text ? near : "", words);
+}
+
 static void parse(zis_call *c, const char *what, const char *s, size_t n)
 {
-    json_error_t e;
     if (too_deep(s, n)) {
         set_failure(c, zis_fail(&c->error, ZIS_FORMAT, "%s is nested more than %d deep", what,
                                 ZIS_HTTP_DEPTH));
         return;
     }
-    c->json = json_loadb(s, n, JSON_REJECT_DUPLICATES, &e);
-    if (!c->json) {
-        set_failure(c, zis_fail(&c->error, ZIS_FORMAT, "%s is not JSON: line %d, column %d: %s",
-                                what, e.line, e.column, e.text));
+    zis_status st = zis_body_json(&c->json, what, s, n, &c->error);
+    if (st) {
+        set_failure(c, st);
     } else if (!json_is_object(c->json)) {
         set_failure(c, zis_fail(&c->error, ZIS_FORMAT, "%s must be a JSON object", what));
     }
@@ -257,6 +293,10 @@ void zis_body_end(zis_call *c)
     else if (request && (c->route->flags & ZIS_ROUTE_JSON))
         parse(c, "the part 'request'", request->value.data ? request->value.data : "",
               request->value.len);
+    else if ((c->route->flags & ZIS_ROUTE_JSON) && !c->n_parts && !c->raw &&
+             starts_with(zis_call_header(c, MHD_HTTP_HEADER_CONTENT_TYPE), "application/json"))
+        set_failure(c, zis_fail(&c->error, ZIS_FORMAT,
+                                "the body is empty; it must be a JSON object, {} at the least"));
     /* the tree has what counts */
     zis_buf_free(&c->body);
     c->body = (zis_buf){0};

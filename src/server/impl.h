@@ -206,6 +206,10 @@ void zis_body_piece(zis_call *c, const char *data, size_t n);
 void zis_body_end(zis_call *c);
 void zis_body_free(zis_call *c);
 
+/* A text as JSON, without a name twice in an object; what is wrong is said in plain words. */
+ZIS_MUST_USE zis_status
+zis_body_json(json_t **out, const char *what, const char *s, size_t n, zis_error *err);
+
 /* The picture that a string names: "upload:ID", "job:ID/INDEX", base64; held until released. */
 ZIS_MUST_USE zis_status zis_picture_from_text(
     zis_call *c, const char *field, const char *text, zis_upload **out, zis_error *err);

@@ -417,10 +417,9 @@ zis_status zis_order_loras(zis_order *o, const json_t *v, zis_error *err)
 /* In a form the list is JSON, too. */
 static zis_status set_loras_text(zis_order *o, const char *text, zis_error *err)
 {
-    json_error_t e;
-    json_t *list = json_loads(text, JSON_REJECT_DUPLICATES, &e);
-    if (!list) return zis_fail(err, ZIS_FORMAT, "loras is not JSON: %s", e.text);
-    zis_status st = zis_order_loras(o, list, err);
+    json_t *list = NULL;
+    zis_status st = zis_body_json(&list, "loras", text, strlen(text), err);
+    if (!st) st = zis_order_loras(o, list, err);
     json_decref(list);
     return st;
 }

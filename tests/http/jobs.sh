@@ -5,7 +5,7 @@ start --queue 50
 
 # ---- one job, seen from its stream ----
 post /api/v1/jobs "{$tiny, \"steps\": 3, \"batch\": 2, \"seed\": 7, \"session\": \"one\"}"
-refused 400 bad_format duplicate
+refused 400 bad_format "a name stands twice in one object"
 post /api/v1/jobs '{"prompt": "a cat", "width": 64, "height": 48, "steps": 4, "batch": 2, "seed": 7, "session": "one"}'
 want 202
 [ "$(jq -r '.state == "queued" or .state == "running"' body)" = true ] || fail "a new job is $(jq -r .state body)"

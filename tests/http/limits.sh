@@ -22,6 +22,34 @@ done
 printf '{"prompt": "\xff\xfe"}' >latin
 ask POST /api/v1/jobs -H "$json" --data-binary @latin
 refused 400 bad_format
+# plain words for what is no JSON
+# says JSON WORDS
+says() {
+    post /api/v1/jobs "$1"
+    refused 400 bad_format "$2"
+    jq -e '.error.message | test("JSON_|expected|token|escape") | not' body >/dev/null || fail "jargon: $(cat body)"
+}
+says '' 'the body is empty'
+says '{' 'the body is not JSON: line 1'
+says '{"a" 1}' "near '1': a value, a name, a comma or a bracket is missing or wrong"
+says 'x' 'a bracket is missing or wrong'
+says '{"a": 1, "a": 2}' 'a name stands twice in one object'
+says '{"prompt": "\u0000"}' 'a text holds the character \u0000'
+says '{"\u0000": 1}' 'a name holds the character \u0000'
+says '{"seed": 1e999}' 'a number is too large'
+says '{} {}' 'something follows its end'
+ask POST /sdapi/v1/txt2img -H "$json" -d ''
+want 400 '.detail | startswith("the body is empty")'
+ask POST /api/v1/jobs -F prompt=x -F 'loras=[{]'
+refused 400 bad_format 'loras is not JSON: line 1'
+# a field of a form comes once, as in JSON
+ask POST /api/v1/jobs -F steps=1 -F prompt=x -F steps=2
+refused 400 bad_argument "the form has the part 'steps' twice"
+want 400 .error.param steps
+ask POST /api/v1/jobs -F prompt=x -F "image=@$src/docs/gallery/apple.png" -F "image=@$src/docs/gallery/apple.png"
+refused 400 bad_argument "the form has the part 'image' twice"
+ask POST /v1/images/edits -F prompt=x -F steps=1 -F size=32x32 -F "image[]=@$src/docs/gallery/apple.png" -F "image[]=@$src/docs/gallery/apple.png"
+want 200
 many=()
 for i in $(seq 50); do many+=(-F "p$i=1"); done
 ask POST /api/v1/jobs "${many[@]}"
