@@ -99,8 +99,27 @@ bool zis_guard_has_key(const zis_call *c)
     return has_cookie(c);
 }
 
+static enum MHD_Result count_names(void *arg,
+                                   enum MHD_ValueKind kind,
+                                   const char *name,
+                                   const char *value)
+{
+    int *n = arg;
+    (void)kind;
+    (void)value;
+    if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) n[0]++;
+    if (strcasecmp(name, MHD_HTTP_HEADER_ORIGIN) == 0) n[1]++;
+    return MHD_YES;
+}
+
 zis_status zis_guard_check(zis_call *c, zis_error *err)
 {
+    /* of two, someone on the way may have believed the other */
+    int n[2] = {0};
+    MHD_get_connection_values(c->mhd, MHD_HEADER_KIND, count_names, n);
+    if (n[0] > 1 || n[1] > 1)
+        return zis_call_fail(c, 400, ZIS_ARG, err, "the request has two headers %s",
+                             n[0] > 1 ? "Host" : "Origin");
     const char *host = zis_call_header(c, MHD_HTTP_HEADER_HOST);
     const char *origin = zis_call_header(c, MHD_HTTP_HEADER_ORIGIN);
     if (!host_is_ours(c->s, host))

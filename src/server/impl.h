@@ -85,6 +85,7 @@ struct zis_call {
     double started;
     /* the body */
     bool begun, has_body, too_late;
+    bool cut; /* the path holds a NUL: what is read of it is not all */
     uint64_t received;
     size_t counted; /* bytes of server->bodies that are ours */
     zis_buf body;   /* JSON */

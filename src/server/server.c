@@ -238,14 +238,15 @@ static void begin(zis_call *c, const char *path)
 {
     char allow[48] = "";
     zis_error *e = &c->error;
-    c->route = zis_route_find(c->method, path, c->args, allow, sizeof allow);
+    if (!c->cut) c->route = zis_route_find(c->method, path, c->args, allow, sizeof allow);
     c->failed = zis_guard_check(c, e);
     if (c->failed) return;
     if (strcmp(c->method, "OPTIONS") == 0) {
         c->failed = answer_preflight(c, e);
         return;
     }
-    if (!c->route && !*allow && (strcmp(c->method, "GET") == 0 || strcmp(c->method, "HEAD") == 0) &&
+    if (!c->route && !c->cut && !*allow &&
+        (strcmp(c->method, "GET") == 0 || strcmp(c->method, "HEAD") == 0) &&
         zis_assets_reply(c, path, e))
         return;
     if (!c->route) {
@@ -354,8 +355,9 @@ static void *on_first_line(void *arg, const char *uri, struct MHD_Connection *mh
     zis_call *c = zis_mem_zalloc(1, sizeof *c);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    (void)uri;
     if (!c) return NULL;
+    const char *nul = strstr(uri, "%00");
+    c->cut = nul && nul < uri + strcspn(uri, "?");
     c->s = s;
     c->mhd = mhd;
     c->started = zis_os_now();

@@ -36,6 +36,24 @@ refused 415 unsupported_media_type
 ask GET /health
 has head "^X-Content-Type-Options: nosniff"
 has head "^Cross-Origin-Resource-Policy: same-origin"
+# of two names or pages none counts
+printf 'GET /health HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n' >two
+printf 'GET /health HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nOrigin: http://localhost\r\n\r\n' >twice
+for f in two twice; do
+    exec 3<>"/dev/tcp/127.0.0.1/$port"
+    cat "$f" >&3
+    IFS= read -r -t 10 line <&3
+    exec 3>&-
+    case $line in 'HTTP/1.1 400 '*) ;; *) fail "$f headers give: $line" ;; esac
+done
+# what stands behind a NUL in a path is part of it
+for path in /js/main.js%00.png /health%00 /api/v1/status%00/x /%00; do
+    ask GET "$path"
+    refused 404 not_found
+done
+ask GET '/health?x=%00'
+want 200
+
 stop
 
 # ---- the key ----
