@@ -121,6 +121,8 @@ static void settle(zis_jobs *jobs, zis_job *j, zis_status st, const zis_error *e
     pthread_mutex_lock(
         &jobs->lock); /* others read these; what only the worker writes it may read */
     if (st) j->error = *err;
+    double overall = j->overall;
+    if (!st) j->overall = 1;
     j->finished = zis_os_wall();
     pthread_mutex_unlock(&jobs->lock);
     zis_jobs_write_object(&text, jobs, j, state);
@@ -133,6 +135,7 @@ static void settle(zis_jobs *jobs, zis_job *j, zis_status st, const zis_error *e
     if (st) {
         pthread_mutex_lock(&jobs->lock);
         j->error = disk;
+        j->overall = overall;
         pthread_mutex_unlock(&jobs->lock);
         state = ZIS_JOB_FAILED;
         zis_buf_free(&text);

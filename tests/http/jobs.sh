@@ -38,6 +38,7 @@ ask GET "/api/v1/jobs/$id"
 want 200 '.images[1].seed' 8
 want 200 '.request.steps' 4
 want 200 '.seconds.total > 0'
+want 200 .progress.overall 1
 ask GET "/api/v1/jobs/$id/images/1?download=1"
 want 200
 png_magic body
