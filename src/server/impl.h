@@ -87,8 +87,9 @@ struct zis_call {
     bool begun, has_body, too_late;
     bool cut; /* the path holds a NUL: what is read of it is not all */
     uint64_t received;
-    size_t counted; /* bytes of server->bodies that are ours */
-    zis_buf body;   /* JSON */
+    uint64_t discarded; /* of it, since it was refused */
+    size_t counted;     /* bytes of server->bodies that are ours */
+    zis_buf body;       /* JSON */
     struct MHD_PostProcessor *post;
     zis_part parts[ZIS_HTTP_PARTS];
     int n_parts;

@@ -22,7 +22,9 @@
 #define QUIET_SECONDS 60u /* of a connection on which nothing moves */
 #define IDLE_SECONDS 20.0 /* between requests, and for the headers of one */
 #define BODY_RATE 65536.0 /* bytes a second that a body must have beyond its first seconds */
+/* Of a body that is refused, so that the client hears why; behind that the line is cut. */
 #define DISCARD_MOST ((uint64_t)256 << 20)
+#define DISCARD_ENDLESS ((uint64_t)8 << 20) /* too large, and no length was said */
 #define UPLOADS_MOST ((uint64_t)8 << 30)
 #define TICK_MS 250
 #define TIDY_SECONDS 30.0
@@ -339,8 +341,12 @@ static enum MHD_Result on_request(void *arg,
         c->conn->reading_bytes += *n;
         pthread_mutex_unlock(&c->s->lock);
         if (!c->response) zis_body_piece(c, data, *n);
-        /* what is refused is read to its end, so that the client hears why; but not for ever */
-        if ((c->failed || c->response) && c->received > DISCARD_MOST) return MHD_NO;
+        bool refused = c->failed || c->response;
+        if (refused) c->discarded += *n;
+        bool endless =
+            c->failed_status == 413 && !zis_call_header(c, MHD_HTTP_HEADER_CONTENT_LENGTH);
+        if (refused && (endless ? c->discarded > DISCARD_ENDLESS : c->received > DISCARD_MOST))
+            return MHD_NO;
         *n = 0;
         return MHD_YES;
     }

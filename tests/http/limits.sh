@@ -9,6 +9,19 @@ ask POST /api/v1/jobs -H "$json" --data-binary @spaces
 refused 413 too_large 'larger than the 1 MB'
 ask POST /api/v1/jobs -H "$json" -H 'Transfer-Encoding: chunked' --data-binary @spaces
 refused 413 too_large
+# one without a length is not read for ever
+# received: bytes of bodies that the server has read
+received() { curl -s "$base/metrics" | sed -n 's/^zis_http_received_bytes_total //p'; }
+before=$(received)
+head -c 150000000 /dev/zero | curl -s -o body --max-time 60 -H "$json" -H 'Transfer-Encoding: chunked' -X POST -T - "$base/api/v1/jobs" &&
+    fail "a body of 150 MB without a length was read to its end"
+awk -v a="$before" -v b="$(received)" 'BEGIN { exit !(b - a > 1e6 && b - a < 2e7) }' ||
+    fail "of a body that is too large $before to $(received) bytes were read"
+# where the length is said, the reason is heard, even late
+head -c 90000000 /dev/zero >zeros
+ask POST /api/v1/uploads -F 'file=@zeros'
+refused 413 too_large 'a file is larger than the 64 MB'
+rm zeros
 ask POST /api/v1/uploads -H 'content-type: image/png' -H 'Content-Length: 99999999999' --data-binary x --max-time 5
 refused 413 too_large
 post /api/v1/jobs "{$(printf '"a%d": 1, ' $(seq 5000))\"b\": 1}"
