@@ -123,6 +123,7 @@ static void settle(zis_jobs *jobs, zis_job *j, zis_status st, const zis_error *e
     if (st) j->error = *err;
     double overall = j->overall;
     if (!st) j->overall = 1;
+    bool stopping = jobs->stopping;
     j->finished = zis_os_wall();
     pthread_mutex_unlock(&jobs->lock);
     zis_jobs_write_object(&text, jobs, j, state);
@@ -130,7 +131,7 @@ static void settle(zis_jobs *jobs, zis_job *j, zis_status st, const zis_error *e
         st = zis_fail(&disk, ZIS_NOMEM, "not enough memory for the result");
     } else {
         st = ZIS_OK;
-        if (j->n_pictures) st = zis_jobs_save(jobs, j, state, &text, &disk);
+        if (j->n_pictures || stopping) st = zis_jobs_save(jobs, j, state, &text, &disk);
     }
     if (st) {
         pthread_mutex_lock(&jobs->lock);
@@ -241,6 +242,11 @@ static void cancel_waiting(zis_jobs *jobs, zis_job *j)
     zis_buf text = {0};
     j->finished = zis_os_wall();
     zis_jobs_write_object(&text, jobs, j, ZIS_JOB_CANCELLED);
+    /* the next process tells whoever asks; where that fails the job is just not known there */
+    zis_error unheard = {0};
+    if (jobs->stopping && !text.failed &&
+        zis_jobs_save(jobs, j, ZIS_JOB_CANCELLED, &text, &unheard) != ZIS_OK)
+        j->disk_bytes = 0;
     jobs->waiting--;
     void *user = end_job(jobs, j, ZIS_JOB_CANCELLED, &text);
     zis_jobs_renumber(jobs);

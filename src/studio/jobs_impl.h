@@ -48,6 +48,7 @@ struct zis_job {
     char *text; /* the object, of a job that has ended */
     size_t text_bytes;
     uint64_t disk_bytes;
+    bool saved; /* its list is on disk */
 };
 
 struct zis_jobs {

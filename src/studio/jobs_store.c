@@ -56,7 +56,10 @@ zis_status zis_jobs_save(
     zis_buf_putc(&file, '\n');
     if (!path || file.failed) st = zis_fail_nomem(err, "the result");
     if (!st) st = zis_os_write_file(path, file.data, file.len, err);
-    if (!st) j->disk_bytes += file.len;
+    if (!st) {
+        j->disk_bytes += file.len;
+        j->saved = true;
+    }
     zis_buf_free(&file);
     free(path);
     return st;
@@ -64,7 +67,7 @@ zis_status zis_jobs_save(
 
 void zis_jobs_remove_files(zis_jobs *jobs, const zis_job *j)
 {
-    if (!j->n_pictures) return;
+    if (!j->n_pictures && !j->saved) return;
     /* The list first: a picture without it is nothing, it without a picture would be a lie. */
     char *path = job_path(jobs, j->id);
     if (path) unlink(path);
@@ -111,9 +114,9 @@ static zis_status read_pictures(zis_job *j, const zis_json_doc *head, zis_error 
 {
     int64_t n = 0, format = 0;
     char key[40];
-    zis_status st = zis_json_doc_int(head, "pictures.#", 1, ZIS_REQUEST_MAX_BATCH, &n, err);
+    zis_status st = zis_json_doc_int(head, "pictures.#", 0, ZIS_REQUEST_MAX_BATCH, &n, err);
     if (!st) st = zis_json_doc_int(head, "format", 0, ZIS_PICTURE_WEBP, &format, err);
-    if (st || !n) return st ? st : zis_fail(err, ZIS_FORMAT, "no pictures");
+    if (st || !n) return st; /* cancelled by a stop, before its first */
     j->pictures = zis_mem_zalloc((size_t)n, sizeof *j->pictures);
     if (!j->pictures) return zis_fail_nomem(err, "the results");
     j->format = (zis_picture_kind)format;
@@ -144,6 +147,8 @@ static zis_status read_job(zis_job *j, char *bytes, size_t n, zis_error *err)
     if (!st) st = zis_json_doc_double(head, "created", 0, 1e12, &j->created, err);
     if (!st) st = zis_json_doc_double(head, "finished", 0, 1e12, &j->finished, err);
     if (!st) st = read_pictures(j, head, err);
+    if (!st && !j->n_pictures && state == ZIS_JOB_DONE)
+        st = zis_fail(err, ZIS_FORMAT, "no pictures");
     if (!st) {
         const char *session = zis_json_doc_string(head, "session");
         j->state = (zis_job_state)state;
@@ -152,6 +157,7 @@ static zis_status read_job(zis_job *j, char *bytes, size_t n, zis_error *err)
         if (j->text_bytes && line[j->text_bytes] == '\n') j->text_bytes--;
         j->text = zis_mem_strndup(line + 1, j->text_bytes);
         j->disk_bytes += n;
+        j->saved = true;
         if (!j->text) st = zis_fail_nomem(err, "the results");
     }
     zis_json_doc_destroy(&head);

@@ -38,15 +38,28 @@ middling=400
 submit '"prompt": "x", "width": 64, "height": 64, "steps": '"$middling"
 until_state "$id" running
 finished=$id
-submit "$tiny"
+submit "$tiny, \"session\": \"waits\""
+dropped=$id
 stop
 [ "$server_rc" = 0 ] || [ "$server_rc" = 143 ] || fail "stopped with exit code $server_rc"
 has server.err 'the running job was finished; 1 waiting job was cancelled'
 start --grace 0
 ask GET "/api/v1/jobs/$finished"
 [ "$status" = 404 ] && fail "the finished job was lost: $(head -c 300 body)"
+ask GET "/api/v1/jobs/$dropped"
+want 200 .state cancelled
+want 200 '.images | length' 0
+curl -sN --max-time 1 "$base/api/v1/events?session=waits" >events
+has events "\"jobs\": \[\"$dropped\"\]"
+ask DELETE "/api/v1/jobs/$dropped"
+want 200
+ls data/results | grep -q "$dropped" && fail "a forgotten job left its list"
 submit "$long"
 until_state "$id" running
 stop
 has server.err 'the running job was cancelled'
+start
+ask GET "/api/v1/jobs/$id"
+want 200 .state cancelled
+stop
 finish
