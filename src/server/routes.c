@@ -105,7 +105,7 @@ static const zis_route routes[] = {
     {"GET", "/metrics", ZIS_NATIVE, LAST, zis_http_metrics, "Counts for Prometheus", NULL,
      "text/plain", NULL},
     {"GET", "/openapi.json", ZIS_NATIVE, 0, zis_http_openapi, "This description", NULL,
-     "application/json"},
+     "application/json", NULL},
 };
 
 const zis_route *zis_route_at(size_t i)
