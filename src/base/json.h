@@ -81,7 +81,8 @@ zis_status zis_json_fail(const zis_json *j,
 /* A small JSON document read into a flat list of path -> scalar, for config files:
  * {"a": {"b": [1, 2]}} gives "a.b.0" = 1, "a.b.1" = 2, and "a.b.#" = 2 (the length of an array).
  * Of a key that comes twice the last value counts, as in Python; a key with points is the path that
- * it looks like. At most 64 KB of text. Objects and arrays have entries too (for `has`); the data is not needed after parsing.
+ * it looks like. At most 64 KB of text. Objects and arrays have entries too (for `has`); the data
+ * is not needed after parsing.
  */
 typedef struct zis_json_doc zis_json_doc;
 ZIS_MUST_USE zis_status zis_json_doc_parse(
