@@ -189,10 +189,7 @@ zis_status zis_hub_repo_link(
     zis_buf_printf(&target, "../../blobs/%s", etag);
     char *full = zis_mem_printf("%s/snapshots/%s/%s", r->dir, commit, path);
     char *blob = zis_hub_repo_blob(r, etag);
-    /* a name of its own, since the file's may be as long as names can be */
-    char *tmp = full ? zis_mem_printf("%.*s.%08x.tmp", (int)(strrchr(full, '/') + 1 - full), full,
-                                      (unsigned)zis_os_random())
-                     : NULL;
+    char *tmp = full ? zis_os_temporary(full) : NULL;
     zis_status st = ZIS_OK;
     if (target.failed || !blob || !tmp) {
         st = zis_fail_nomem(err, r->id);
